@@ -1,0 +1,8 @@
+import Shared
+
+@main
+struct Activate {
+    static func main() async {
+        print("activate")
+    }
+}

@@ -1,0 +1,32 @@
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+// The few C calls that Swift's Glibc module lacks. No feature macros here: they belong in the .c file.
+
+/// Both ends of a pipe, close-on-exec; -1 with errno.
+int shim_pipe(int ends[2]);
+
+/// The flag for posix_spawnattr_setflags that puts the child into a session of its own.
+short shim_spawn_setsid(void);
+
+/// As posix_spawn_file_actions_addchdir_np; returns 0 or an error number.
+int shim_spawn_addchdir(void *actions, const char *path);
+
+/// A timer descriptor on a clock that counts suspended time, armed to fire once after the given time; -1 with errno.
+int shim_boottime_timer(int64_t seconds, int64_t nanoseconds);
+
+/// An inotify descriptor, close-on-exec and non-blocking; -1 with errno.
+int shim_inotify_open(void);
+
+/// Watches a folder for files that appear, change, move or vanish in it; -1 with errno.
+int shim_inotify_watch_folder(int descriptor, const char *path);
+
+/// As renameat2 with RENAME_NOREPLACE: fails with EEXIST rather than replacing; -1 with errno.
+int shim_rename_exclusive(const char *from, const char *to);
+
+/// Seconds since boot, suspended time included, in nanoseconds.
+int64_t shim_boottime_now(void);
+
+/// getrandom without flags; bytes written or -1 with errno.
+ssize_t shim_random(void *buffer, size_t count);

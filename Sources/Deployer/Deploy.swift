@@ -1,0 +1,8 @@
+import Shared
+
+@main
+struct Deploy {
+    static func main() async {
+        print("deploy")
+    }
+}

@@ -1,0 +1,103 @@
+import Shared
+
+/// A logged-in connection to a node on which commands run; any number of them side by side.
+protocol Remote: Sendable {
+    /// Starts a command; `words` are quoted here, at the last moment, for the login shell.
+    ///
+    /// - Parameter input: bytes for its standard input, which is then closed; a secret among them never shows anywhere
+    /// - Throws: ``SSHError``
+    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess
+
+    /// Runs a command whose standard input and output are this socket, to its end, bytes unchanged in both directions.
+    ///
+    /// - Parameters:
+    ///   - descriptor: a connected stream socket; it stays the caller's
+    ///   - onBytes: how many bytes just went to the node
+    /// - Returns: how it ended, with the last of its standard error
+    func bridge(
+        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws -> RemoteResult
+
+    /// Ends the connection; commands still running lose their channel, and may go on at the node.
+    func close() async
+}
+
+/// A command that runs on a node.
+protocol RemoteProcess: Sendable {
+    /// What it writes, piece by piece, until it has closed both outputs or the connection is lost.
+    ///
+    /// Whoever leaves the loop early leaves the command running. Throws ``SSHError`` when the connection is lost.
+    var output: AsyncThrowingStream<RemoteOutput, any Error> { get }
+
+    /// Waits for its end; call it after ``output`` has ended.
+    func exit() async throws -> RemoteExit
+}
+
+/// A piece of what a remote command wrote.
+enum RemoteOutput: Sendable, Equatable {
+    case stdout([UInt8])
+    case stderr([UInt8])
+}
+
+/// How a remote command ended; a signal has a name there, not a number.
+enum RemoteExit: Sendable, Equatable, CustomStringConvertible {
+    case code(Int32)
+    /// Name without "SIG", such as `KILL`.
+    case signal(String)
+
+    var isSuccess: Bool { self == .code(0) }
+
+    var description: String {
+        switch self {
+        case .code(let code): "exit status \(code)"
+        case .signal(let name): "signal \(name)"
+        }
+    }
+}
+
+/// A remote command that ran to its end.
+struct RemoteResult: Sendable {
+    var exit: RemoteExit
+    var output: [UInt8]
+    var errorOutput: [UInt8]
+
+    var text: String { String(decoding: output, as: UTF8.self) }
+    var errorText: String { trimmed(String(decoding: errorOutput, as: UTF8.self)) }
+}
+
+extension Remote {
+    /// Runs a command to its end, whatever its exit status.
+    ///
+    /// - Parameter limit: bytes kept of each output
+    func run(_ words: [String], input: [UInt8] = [], limit: Int = 16 << 20) async throws -> RemoteResult {
+        let process = try await start(words, input: input)
+        var result = RemoteResult(exit: .code(0), output: [], errorOutput: [])
+        for try await piece in process.output {
+            switch piece {
+            case .stdout(let bytes): result.output += bytes.prefix(max(0, limit - result.output.count))
+            case .stderr(let bytes): result.errorOutput += bytes.prefix(max(0, limit - result.errorOutput.count))
+            }
+        }
+        result.exit = try await process.exit()
+        return result
+    }
+}
+
+/// Makes connections: over libssh2 or the system's `ssh` in the program, a table of answers in tests.
+protocol Connector: Sendable {
+    /// Connects and logs in, with a TCP connection and a login of its own every time.
+    ///
+    /// - Throws: ``SSHError``
+    func connect(_ destination: Destination) async throws -> any Remote
+}
+
+/// Where to connect, before the user's SSH configuration is applied.
+struct Destination: Sendable, Hashable, CustomStringConvertible {
+    /// As in the flake: a name, an alias from the SSH configuration, an IPv4 or a bare or bracketed IPv6 address.
+    var host: String
+    var user: String
+    /// The node's `sshOpts`: words for `ssh`'s command line.
+    var options: [String]
+
+    var description: String { "\(user)@\(host)" }
+}

@@ -1,0 +1,41 @@
+import Shared
+
+/// What can go wrong between here and a node's shell.
+enum SSHError: Error, Sendable, Equatable {
+    /// `ssh -G` could not resolve the configuration.
+    case configuration(host: String, reason: String)
+    /// No address could be reached; one reason for each.
+    case unreachable(host: String, reasons: [String])
+    /// The peer did not answer in time, in this phase.
+    case timedOut(host: String, phase: String, after: Duration)
+    /// The host key is not the one in known_hosts.
+    case hostKeyChanged(host: String, fingerprint: String, knownIn: String)
+    /// The host key is not known and may not be accepted.
+    case hostKeyUnknown(host: String, fingerprint: String, hint: String)
+    case hostKeyRevoked(host: String, fingerprint: String)
+    /// No offered method was accepted.
+    case loginRefused(destination: String, tried: [String])
+    /// The connection broke; commands may go on at the node.
+    case lost(host: String, reason: String)
+    /// The SSH library or program failed otherwise.
+    case failed(host: String, step: String, reason: String)
+}
+
+extension SSHError: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .configuration(let host, let reason): "the SSH configuration for \(host) cannot be used: \(reason)"
+        case .unreachable(let host, let reasons): "\(host) cannot be reached: \(reasons.joined(separator: "; "))"
+        case .timedOut(let host, let phase, let limit): "\(host) did not answer within \(limit): \(phase)"
+        case .hostKeyChanged(let host, let fingerprint, let knownIn):
+            "the host key of \(host) has changed (now \(fingerprint)); the known one is \(knownIn)"
+        case .hostKeyUnknown(let host, let fingerprint, let hint):
+            "the host key of \(host) is not known (\(fingerprint)): \(hint)"
+        case .hostKeyRevoked(let host, let fingerprint): "the host key of \(host) is revoked (\(fingerprint))"
+        case .loginRefused(let destination, let tried):
+            "\(destination) refused the login; tried: \(tried.isEmpty ? "nothing" : tried.joined(separator: ", "))"
+        case .lost(let host, let reason): "the connection to \(host) was lost: \(reason)"
+        case .failed(let host, let step, let reason): "SSH to \(host) failed at \(step): \(reason)"
+        }
+    }
+}

@@ -1,0 +1,138 @@
+/// The agent's command line, in both directions: what `deploy` sends and what `activate` reads.
+///
+/// `activate`, `wait` and `revoke` are deploy-rs's, word for word; the rest is this project's own.
+public enum AgentCommand: Sendable, Equatable {
+    case activate(ActivateRequest)
+    /// deploy-rs's `wait`: until the canary of a closure appears.
+    case wait(WaitRequest)
+    case revoke(RevokeRequest)
+    /// Takes the canary and waits for the verdict, printed as one ``AgentEvent/verdict(_:)``.
+    case confirm(ConfirmRequest)
+    /// Prints one ``ProfileStatus`` a line for each profile, and changes nothing.
+    case status([ProfileLocation])
+    /// Finishes what was interrupted in these profiles; prints events.
+    case recover([ProfileLocation])
+}
+
+/// Options before the subcommand.
+public struct AgentOptions: Sendable, Equatable {
+    public var debugLogs = false
+    /// Absolute path of a folder for a log file of this run.
+    public var logDirectory: String?
+
+    public init(debugLogs: Bool = false, logDirectory: String? = nil) {
+        self.debugLogs = debugLogs
+        self.logDirectory = logDirectory
+    }
+
+    var words: [String] {
+        (debugLogs ? ["--debug-logs"] : []) + (logDirectory.map { ["--log-dir", $0] } ?? [])
+    }
+}
+
+public struct ActivateRequest: Sendable, Equatable {
+    /// What only this project's deployer asks for; deploy-rs's leaves it out.
+    public struct Session: Sendable, Equatable {
+        /// 32 hexadecimal digits that a confirmation must know.
+        public var nonce: String
+        /// Seconds, 1 or more; no limit if nil.
+        public var activationTimeout: Int?
+        /// Who deploys, and from where: `alice@laptop`; shown to others, never trusted.
+        public var deployer: String
+
+        public init(nonce: String, activationTimeout: Int?, deployer: String) {
+            self.nonce = nonce
+            self.activationTimeout = activationTimeout
+            self.deployer = deployer
+        }
+    }
+
+    /// Absolute store path.
+    public var closure: String
+    public var profile: ProfileLocation
+    /// Absolute path; deploy-rs's canary lies there, and it is `TMPDIR` of the activation where `deploy` was given one.
+    public var tempPath: String
+    /// Seconds, 0 to 65535.
+    public var confirmTimeout: Int
+    public var magicRollback = false
+    public var autoRollback = false
+    public var dryActivate = false
+    public var boot = false
+    public var session: Session?
+
+    public init(closure: String, profile: ProfileLocation, tempPath: String, confirmTimeout: Int) {
+        self.closure = closure
+        self.profile = profile
+        self.tempPath = tempPath
+        self.confirmTimeout = confirmTimeout
+    }
+}
+
+public struct WaitRequest: Sendable, Equatable {
+    public var closure: String
+    public var tempPath: String
+    /// Seconds; 240 if nil, as in deploy-rs.
+    public var activationTimeout: Int?
+
+    public init(closure: String, tempPath: String, activationTimeout: Int? = nil) {
+        self.closure = closure
+        self.tempPath = tempPath
+        self.activationTimeout = activationTimeout
+    }
+}
+
+public struct RevokeRequest: Sendable, Equatable {
+    public var profile: ProfileLocation
+    /// The activation to take back; deploy-rs's form leaves it out, and takes back the last one recorded.
+    public var nonce: String?
+
+    public init(profile: ProfileLocation, nonce: String? = nil) {
+        self.profile = profile
+        self.nonce = nonce
+    }
+}
+
+public struct ConfirmRequest: Sendable, Equatable {
+    public var profile: ProfileLocation
+    public var nonce: String
+
+    public init(profile: ProfileLocation, nonce: String) {
+        self.profile = profile
+        self.nonce = nonce
+    }
+}
+
+extension AgentCommand {
+    /// The words after the program's name.
+    public func words(_ options: AgentOptions = AgentOptions()) -> [String] {
+        options.words + ownWords
+    }
+
+    private var ownWords: [String] {
+        switch self {
+        case .activate(let request): request.words
+        case .wait(let request):
+            ["wait", request.closure, "--temp-path", request.tempPath]
+                + (request.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
+        case .revoke(let request):
+            ["revoke"] + request.profile.words + (request.nonce.map { ["--nonce", $0] } ?? [])
+        case .confirm(let request): ["confirm"] + request.profile.words + ["--nonce", request.nonce]
+        case .status(let profiles): ["status"] + profiles.flatMap(\.words)
+        case .recover(let profiles): ["recover"] + profiles.flatMap(\.words)
+        }
+    }
+}
+
+extension ActivateRequest {
+    fileprivate var words: [String] {
+        var words = ["activate", closure] + profile.words
+        words += ["--temp-path", tempPath, "--confirm-timeout", String(confirmTimeout)]
+        if magicRollback { words.append("--magic-rollback") }
+        if autoRollback { words.append("--auto-rollback") }
+        if dryActivate { words.append("--dry-activate") }
+        if boot { words.append("--boot") }
+        guard let session else { return words }
+        words += ["--nonce", session.nonce, "--deployer", session.deployer]
+        return words + (session.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
+    }
+}

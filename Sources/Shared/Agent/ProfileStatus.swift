@@ -1,0 +1,53 @@
+/// What a node says about one profile, without changing anything: one JSON object a line.
+public struct ProfileStatus: Sendable, Codable, Equatable {
+    /// Where an activation stands on the node.
+    public enum State: String, Sendable, Codable {
+        case staged, activating, awaitingConfirmation, rollingBack
+        case committed, rolledBack, failed, left, stuck
+    }
+
+    /// The newest activation in the profile's journal.
+    public struct Activation: Sendable, Codable, Equatable {
+        public var state: State
+        public var nonce: String?
+        public var closure: String
+        public var deployer: String
+        /// Seconds since 1970, by the node's clock.
+        public var startedAt: Int
+        /// Where the profile was before; nil for a first one.
+        public var previous: Generation?
+        /// The verdict's report, once there is one.
+        public var report: VerdictReport?
+        /// True while a guardian carries it. False with an unfinished state: it was interrupted; recovery ends it.
+        public var isGuarded: Bool
+        /// Seconds until the guardian rolls back by itself; only in ``State/awaitingConfirmation``.
+        public var secondsLeft: Int?
+
+        public init(
+            state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,
+            report: VerdictReport?, isGuarded: Bool, secondsLeft: Int?
+        ) {
+            self.state = state
+            self.nonce = nonce
+            self.closure = closure
+            self.deployer = deployer
+            self.startedAt = startedAt
+            self.previous = previous
+            self.report = report
+            self.isGuarded = isGuarded
+            self.secondsLeft = secondsLeft
+        }
+    }
+
+    /// Absolute path of the profile's link.
+    public var profile: String
+    /// Where the link is now; nil if there is none.
+    public var generation: Generation?
+    public var activation: Activation?
+
+    public init(profile: String, generation: Generation?, activation: Activation?) {
+        self.profile = profile
+        self.generation = generation
+        self.activation = activation
+    }
+}
