@@ -36,3 +36,6 @@ func appendToFile(_ path: String, _ bytes: [UInt8]) throws(SystemError) {
     let count = bytes.withUnsafeBytes { write(raw, $0.baseAddress, $0.count) }
     guard count >= 0 else { throw SystemError("write", path) }
 }
+
+/// Removes a file; that it is not there is fine.
+func removeFile(_ path: String) { unlink(path) }

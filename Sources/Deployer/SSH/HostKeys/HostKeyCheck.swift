@@ -4,7 +4,8 @@ enum HostKeyVerdict: Sendable, Equatable {
     case revoked
     /// Another key of the same type is known, on this line.
     case changed(KnownHost)
-    /// Keys of other types are known, or none.
+    /// Only keys of other types are known, as on this line.
+    case otherType(KnownHost)
     case new
 }
 
@@ -16,8 +17,7 @@ func judgeHostKey(_ key: PublicKey, _ lines: [KnownHost]) -> HostKeyVerdict {
     let plain = lines.filter { $0.mark == .none }
     if plain.contains(where: { $0.key == key }) { return .known }
     if let other = plain.first(where: { $0.key.type == key.type }) { return .changed(other) }
-    // As ssh: a key of another type is a changed key too where one is known, since we offered the known type first.
-    return plain.first.map { .changed($0) } ?? .new
+    return plain.first.map { .otherType($0) } ?? .new
 }
 
 /// The host key algorithms to offer: those of known keys first, as `ssh` does, so that the server shows a known one.

@@ -20,6 +20,7 @@ struct HostKeyGuard: Sendable {
     /// - Throws: ``SSHError`` for a server that may not be trusted; `CancellationError`
     func admit(_ key: PublicKey, fingerprint: String) async throws -> Trust {
         let host = configuration.displayName
+        if configuration.skipsLoopbackHostKeys, isLoopback(configuration.hostName) { return .full }
         switch judgeHostKey(key, try await linesWithoutPort(key)) {
         case .known: return .full
         case .revoked: throw SSHError.hostKeyRevoked(host: host, fingerprint: "\(key.kind) \(fingerprint)")
@@ -30,17 +31,23 @@ struct HostKeyGuard: Sendable {
             }
             log("the host key of \(host) has changed (known: \(line.place)); no password is sent to it")
             return .withoutSecrets
-        case .new:
+        case .otherType(let line) where configuration.strictHostKeyChecking == .acceptNew:
+            // ssh lets this pass; but a server that hides its known key is not what "new" means.
+            throw SSHError.hostKeyChanged(
+                host: host, fingerprint: "\(key.kind) \(fingerprint)", knownIn: line.place)
+        case .otherType, .new:
             try await decideOnNew(key, fingerprint)
             return .full
         }
     }
 
+    private func isLoopback(_ name: String) -> Bool {
+        name == "localhost" || name == "::1" || name.hasPrefix("127.")
+    }
+
     /// As `check_host_key` in OpenSSH: a key known for the host at the usual port is good at another one too.
     private func linesWithoutPort(_ key: PublicKey) async throws -> [KnownHost] {
-        guard configuration.port != 22, configuration.hostKeyAlias == nil, judgeHostKey(key, lines) == .new else {
-            return lines
-        }
+        guard configuration.port != 22, configuration.hostKeyAlias == nil, lines.isEmpty else { return lines }
         let others = try await knownHosts.lines(for: configuration.hostName.lowercased())
         return others.contains { $0.mark == .none && $0.key == key } ? others : lines
     }

@@ -48,7 +48,6 @@ extension LibSSH2Session {
     /// - Returns: the last of what it wrote to its standard error
     func pump(_ number: Int, descriptor: Int32, onBytes: @Sendable (Int) -> Void) async throws -> [UInt8] {
         guard let channel = channels[number] else { return [] }
-        channel.isInputClosed = false
         let id = newWaiterID()
         let local = LocalEnd(
             descriptor,
@@ -136,15 +135,9 @@ extension LibSSH2Session {
             return true
         }
         let bytes = local.down.filled
-        let count = send(local.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT) | sendFlags)
+        let count = send(local.descriptor, bytes.baseAddress, bytes.count, Int32(MSG_DONTWAIT) | noSignal)
         if count > 0 { local.down.drop(count) }
         if count < 0, errno != EAGAIN, errno != EINTR { local.isOutputOver = true }
         return count > 0 || local.isOutputOver
     }
 }
-
-#if canImport(Glibc)
-    private let sendFlags = Int32(MSG_NOSIGNAL)
-#else
-    private let sendFlags: Int32 = 0
-#endif

@@ -9,9 +9,9 @@ final class Channel {
     var isInputClosed = false
     var exit: RemoteExit?
 
-    init(raw: OpaquePointer, input: [UInt8]) {
+    init(raw: OpaquePointer, input: [UInt8]?) {
         self.raw = raw
-        self.input = input[...]
+        self.input = input?[...] ?? []
     }
 
     static let stderr: Int32 = SSH_EXTENDED_DATA_STDERR
@@ -21,10 +21,10 @@ extension LibSSH2Session {
     /// True if the server is not known to allow fewer channels than one more.
     var hasRoom: Bool { end == nil && channels.count < channelLimit ?? .max }
 
-    /// Starts a command.
+    /// Starts a command; its standard input stays open if there are no bytes for it (nil).
     ///
     /// - Returns: the channel's number; nil if the server refused to open another channel
-    func start(_ command: String, input: [UInt8]) async throws -> Int? {
+    func start(_ command: String, input: [UInt8]?) async throws -> Int? {
         guard let raw = try await open() else { return nil }
         nextChannel += 1
         let number = nextChannel

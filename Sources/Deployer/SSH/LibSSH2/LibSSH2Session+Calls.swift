@@ -9,11 +9,12 @@ extension LibSSH2Session {
     ///
     /// - Parameters:
     ///   - step: for errors, such as "starting a command"
-    ///   - deadline: past it the session is unusable, since the call cannot be taken back
+    ///   - limit: past it the session is unusable, since the call cannot be taken back
     /// - Returns: what the call returned: 0 or more, or an error code that is not the connection's end
     func complete(
-        _ step: String, until deadline: ContinuousClock.Instant = .now + answerLimit, _ call: (OpaquePointer) -> Int
+        _ step: String, within limit: Duration = answerLimit, _ call: (OpaquePointer) -> Int
     ) async throws -> Int {
+        let deadline = ContinuousClock.now + limit
         await takeTurn()
         defer { giveTurn() }
         while true {
@@ -21,7 +22,7 @@ extension LibSSH2Session {
             let directions = try blockedDirections()
             let needs: Needs = directions.isEmpty ? .input : directions
             if ContinuousClock.now >= deadline {
-                let error = SSHError.lost(host: host, reason: "no answer in time (\(step))")
+                let error = SSHError.timedOut(host: host, phase: step, after: limit)
                 fail(error)
                 throw error
             }

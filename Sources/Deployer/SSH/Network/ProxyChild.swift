@@ -1,4 +1,5 @@
 import CSystem
+import Dispatch
 import Shared
 import Synchronization
 
@@ -54,12 +55,16 @@ final class ProxyChild: Sendable {
         }
     }
 
-    /// The last line that it wrote to its standard error; nil if none.
-    var complaint: String? { lastLines(1, of: errors.text).first { !$0.isEmpty } }
+    /// Ends it, if it does not do so by itself at once, and gives the last line of its standard error; nil if none.
+    func lastComplaint() async -> String? {
+        let grace = DispatchWorkItem { @Sendable [self] in end() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .milliseconds(500), execute: grace)
+        _ = await process.exit()
+        grace.cancel()
+        return lastLines(1, of: errors.text).first { !$0.isEmpty }
+    }
 
     func end() { process.terminate() }
-
-    func exit() async -> Exit { await process.exit() }
 }
 
 #if canImport(Glibc)
