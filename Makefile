@@ -13,7 +13,10 @@ ACTIVATE := .build-static/release/activate
 
 build:
 	@scripts/require build
-	swift build -c release --product deploy --static-swift-stdlib -j $(JOBS)
+	@# Only an archive there: the linker takes it where it would take the shared library.
+	@mkdir -p .build/link && ln -sf "$$(gcc -print-file-name=libstdc++.a)" .build/link/libstdc++.a
+	swift build -c release --product deploy --static-swift-stdlib -Xlinker -s \
+	    -Xswiftc -L.build/link -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -j $(JOBS)
 	swift build -c release --product activate -Xswiftc -static-executable -Xlinker -s --scratch-path .build-static -j $(JOBS)
 	@scripts/check-binaries $(DEPLOY) $(ACTIVATE)
 

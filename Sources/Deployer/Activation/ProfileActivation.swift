@@ -173,6 +173,7 @@ struct AgentFailure: Error, CustomStringConvertible {
     let lines: [String]
 
     var description: String {
-        lines.isEmpty ? "the agent ended with \(exit)" : "the agent ended with \(exit): \(lines.joined(separator: "\n"))"
+        lines.isEmpty
+            ? "the agent ended with \(exit)" : "the agent ended with \(exit): \(lines.joined(separator: "\n"))"
     }
 }

@@ -30,7 +30,9 @@ struct Copier: Sendable {
             guard result.exit.isSuccess else {
                 throw CopyError.nix(exit: result.exit, lines: lastLines(20, of: result.errorText))
             }
-        } onBytes: { onBytes($0) }
+        } onBytes: {
+            onBytes($0)
+        }
     }
 
     /// Offers the node's store under a local URL for as long as the work lasts.

@@ -27,8 +27,10 @@ final class LogFiles: Sendable {
 
     private func append(_ entry: String, to name: String) {
         open.withLock { files in
-            let descriptor = files[name] ?? Foundation.open(
-                "\(folder)/\(name)", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+            let descriptor =
+                files[name]
+                ?? Foundation.open(
+                    "\(folder)/\(name)", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
             guard descriptor >= 0 else { return }
             files[name] = descriptor
             let bytes = Array(entry.utf8)

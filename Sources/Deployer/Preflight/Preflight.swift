@@ -69,7 +69,9 @@ struct Preflight: Sendable {
     private func look(
         _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile]
     ) async throws -> ReadyConnection {
-        let prefixes = Array(Set(profiles.map(\.elevation))).filter { !$0.isEmpty }.sorted { $0.description < $1.description }
+        let prefixes = Array(Set(profiles.map(\.elevation))).filter { !$0.isEmpty }.sorted {
+            $0.description < $1.description
+        }
         let query = NodeFactsQuery(agents: Array(agents.paths.values), elevations: prefixes, marker: try Nonce.random())
         let answer = try await remote.run(query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
