@@ -45,7 +45,8 @@ struct ActivationLog: Sendable {
         case .awaitingConfirmation(let seconds):
             say(.info, "activated; confirming over a new connection (the node rolls back in \(seconds) s)")
         case .rollingBack(let reason): say(.warn, "the node is rolling back: \(reason)")
-        case .verdict(let report): tell(report)
+        // Told once, by whoever settles the outcome: it may come over another connection.
+        case .verdict: break
         }
     }
 

@@ -57,7 +57,10 @@ struct Revocation: Sendable {
                 if case .event(.verdict(let found)) = line { report = found }
             }
         }
-        if let report { return .revoked(report) }
+        if let report {
+            log.tell(report)
+            return .revoked(report)
+        }
         throw AgentFailure(exit: try await process.exit(), lines: log.lastTexts)
     }
 }
