@@ -1,8 +1,9 @@
+import Glibc
 import Shared
 
 @main
 struct Activate {
     static func main() async {
-        print("activate")
+        exit(Builder.run(Array(CommandLine.arguments.dropFirst())))
     }
 }
