@@ -1,5 +1,5 @@
 /// An error that can say what would help.
-protocol Explained: Error {
-    /// One sentence for the person who reads it, without a capital or a final stop; nil where nothing general helps.
+protocol Explained: Error, CustomStringConvertible {
+    /// One line for `deploy: hint: …`, without capital and final stop; nil where nothing would help.
     var hint: String? { get }
 }
