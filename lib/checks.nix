@@ -10,6 +10,7 @@ let
     else if builtins.isList value then map plain value
     else value;
   data = plain deploy;
+  problems = import ./schema.nix data;
   sets = value: if builtins.isAttrs value then value else { };
   named = set: map (name: { inherit name; value = sets set.${name}; }) (builtins.attrNames set);
 
@@ -51,7 +52,8 @@ if agent != null then {
   deploy-schema = check "deploy-schema" {
     builder = "/bin/sh";
     args = [ "-c" "echo deploy fits interface.json >$out" ];
-    problems = import ./schema.nix data;
+    # An evaluation that names every problem fails sooner than a build.
+    problems = if problems == [ ] then null else throw (builtins.concatStringsSep "\n" problems);
   };
 
   deploy-activate = check "deploy-activate" {

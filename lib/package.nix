@@ -2,14 +2,11 @@
 system:
 let
   agent = import ./agent.nix system;
-  folder = ../agents;
-  systems = if builtins.pathExists folder then builtins.attrNames (builtins.readDir folder) else [ ];
-  one = name: file: builtins.path { inherit name; path = file; };
-  files = { "bin/deploy" = one "deploy" ../bin/deploy; } // builtins.listToAttrs (map
-    (system: {
-      name = "libexec/deploy-swift/${system}/activate";
-      value = one "activate" (folder + "/${system}/activate");
-    })
+  systems = if builtins.pathExists ../agents then builtins.attrNames (builtins.readDir ../agents) else [ ];
+  files = {
+    "bin/deploy" = builtins.path { path = ../bin/deploy; name = "deploy"; };
+  } // builtins.listToAttrs (map
+    (system: { name = "libexec/deploy-swift/${system}/activate"; value = import ./agent.nix system; })
     systems);
 in
 if agent == null || !(builtins.pathExists ../bin/deploy) then
@@ -19,7 +16,7 @@ else
   derivation {
     inherit system;
     name = "deploy-swift";
-    builder = one "activate" agent;
+    builder = agent;
     args = [ "wrap" "--package" ];
     files = builtins.toJSON files;
     passAsFile = [ "files" ];

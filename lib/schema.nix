@@ -1,4 +1,4 @@
-# The rules of CheckSchemaRules.swift in Nix, for systems without an agent binary: "" or an error with every problem.
+# The rules of CheckSchemaRules.swift in Nix, for systems without an agent binary: a line for each problem, sorted.
 data:
 let
   root = builtins.fromJSON (builtins.readFile ../interface.json);
@@ -8,11 +8,14 @@ let
     set = "an attribute set"; boolean = "a boolean"; integer = "an integer"; array = "a list";
     object = "an attribute set";
   };
-  kind = value: if value ? __functor then "a function" else typeNames.${builtins.typeOf value};
+  kind = type: value:
+    if value ? __functor then "a function"
+    else if type == "integer" && builtins.isFloat value then builtins.toJSON value
+    else typeNames.${builtins.typeOf value};
   fits = type: value: {
     string = builtins.isString value;
     boolean = builtins.isBool value;
-    integer = builtins.isInt value;
+    integer = builtins.isInt value || builtins.isFloat value && value == builtins.floor value;
     array = builtins.isList value;
     object = builtins.isAttrs value && !(value ? __functor);
   }.${type};
@@ -46,11 +49,10 @@ let
 
   check = schema: value: path:
     if schema ? type && !(fits schema.type value)
-    then [ "${path}: expected ${typeNames.${schema.type}}, found ${kind value}" ]
+    then [ "${path}: expected ${typeNames.${schema.type}}, found ${kind schema.type value}" ]
     else builtins.concatMap (keyword: rules.${keyword} schema.${keyword} schema value path)
       (builtins.attrNames (builtins.intersectAttrs rules schema));
 
   unique = lines: builtins.attrNames (builtins.listToAttrs (map (name: { inherit name; value = null; }) lines));
-  problems = unique (check root data "deploy");
 in
-if problems == [ ] then "" else throw (builtins.concatStringsSep "\n" problems)
+unique (check root data "deploy")

@@ -1,18 +1,16 @@
 # Whatever a user may name a thing in the store by, as a string that Nix knows to be a dependency.
 let
-  inStore = text: builtins.substring 0 (builtins.stringLength builtins.storeDir + 1) text == builtins.storeDir + "/";
+  hash = "[0-9a-z]{32}-";
 
-  # The store path that a path below it begins with.
+  # The store path that a text begins with; null if it begins with none.
   top = text:
-    let parts = builtins.split "/" (builtins.substring (builtins.stringLength builtins.storeDir + 1) (-1) text);
-    in "${builtins.storeDir}/${builtins.head parts}";
+    let found = builtins.match "(${builtins.storeDir}/${hash}[^/]+).*" text;
+    in if found == null then null else builtins.head found;
 
   # "/nix/store/…" written out has no context: without one a sandboxed build would not see it.
   withContext = text:
-    if builtins.hasContext text || !(inStore text) then text
+    if builtins.hasContext text || top text == null then text
     else builtins.appendContext text { ${top text}.path = true; };
-
-  hash = "[0-9a-z]{32}-";
 in
 {
   # A derivation, a path (which is copied) or a string.
@@ -28,6 +26,6 @@ in
 
   # Alone, not as a part of the flake around it: a closure depends on the agent's bytes and on nothing else.
   agent = file:
-    if builtins.isString file && inStore file then withContext file
+    if builtins.isString file && top file != null then withContext file
     else builtins.path { path = file; name = "activate"; };
 }
