@@ -33,7 +33,7 @@ struct ProfileActivationTests {
         change(&mode)
         let connection = ReadyConnection(
             destination: profile.destination, remote: FakeRemote(node: node), nixDaemon: "/usr/bin/nix-daemon",
-            agent: "/nix/store/agent", hasAgent: true, elevations: [profile.elevation: .words(profile.elevation)])
+            agent: "/nix/store/agent", elevations: [profile.elevation: .words(profile.elevation)])
         let activation = ProfileActivation(
             profile: profile, connection: connection, connector: FakeConnector(node: node),
             console: try Console(showsDebug: false, usesColor: false, logDirectory: nil), mode: mode, nonce: "00ff")

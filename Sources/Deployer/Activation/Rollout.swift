@@ -17,7 +17,7 @@ struct Rollout: Sendable {
     /// How many nodes at once, 1 or more.
     let limit: Int
     /// Set by the first failure, and by whoever else wants nothing new to start.
-    let brake = Brake()
+    let brake: Brake
 
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode]) async -> [ProfileResult] {

@@ -35,6 +35,14 @@ struct Copier: Sendable {
         }
     }
 
+    /// Copies derivations and all that they need, for a build on the node.
+    func copyDerivations(
+        _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool
+    ) async throws {
+        // Nix 2.8 copies a `.drv`'s outputs unless told; newer ones take the flag as well.
+        try await copy(["--derivation"] + paths, to: connection, node: node, usesSubstitutes: usesSubstitutes)
+    }
+
     /// Offers the node's store under a local URL for as long as the work lasts.
     ///
     /// - Parameter work: gets the URL, for a Nix run with ``environment(_:)``

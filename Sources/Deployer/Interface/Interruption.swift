@@ -16,7 +16,8 @@ final class Interruption: Sendable {
 
     private let state = Mutex(State())
     private let console: Console
-    private let brake: Brake
+    /// Set by an interruption, among others.
+    let brake: Brake
     // Kept alive here; Dispatch sources may be used from any thread.
     nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
 

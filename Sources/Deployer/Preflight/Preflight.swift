@@ -19,7 +19,6 @@ struct ReadyConnection: Sendable {
     let nixDaemon: String
     /// Store path of the agent for this node.
     let agent: String
-    let hasAgent: Bool
     let elevations: [[String]: Elevation]
 
     /// The words and standard input that run the agent as a profile's user.
@@ -36,6 +35,7 @@ struct Preflight: Sendable {
     let connector: any Connector
     let agents: AgentBinary
     let console: Console
+    let copier: Copier
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
 
@@ -84,9 +84,13 @@ struct Preflight: Sendable {
             elevations[prefix] = try await elevation(
                 prefix, works: facts.elevations[prefix], isInteractive: isInteractive, destination, remote)
         }
-        return ReadyConnection(
-            destination: destination, remote: remote, nixDaemon: nixDaemon, agent: agent,
-            hasAgent: facts.agents.contains(agent), elevations: elevations)
+        let connection = ReadyConnection(
+            destination: destination, remote: remote, nixDaemon: nixDaemon, agent: agent, elevations: elevations)
+        if !facts.agents.contains(agent), let node = profiles.first?.node {
+            console.tell(.debug, "sending the agent \(agent)", node: node)
+            try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+        }
+        return connection
     }
 
     private func elevation(
