@@ -52,40 +52,46 @@ locked() {
     )
 }
 
-# A node or relay outlives the command that started it: whatever it kept open (a caller's pipe, a lock) would be kept too.
+# close_inherited [LAST]: a node or relay outlives the command that started it: whatever it kept open above descriptor LAST
+# (a caller's pipe, a lock) would be kept too.
 close_inherited() {
     local fd
     for fd in /proc/self/fd/*; do
         fd=${fd##*/}
-        ((fd < 3)) || eval "exec $fd>&-" 2>/dev/null || true
+        ((fd <= ${1:-2})) || eval "exec $fd>&-" 2>/dev/null || true
     done
 }
 
-# A process is known by id and start time, so that a reused id is never taken for ours.
+# A process is known by id and start time, so that a reused id is never taken for ours. These are polled by many boots at
+# once, so they start no process: results are in REPLY.
 start_time() {
     local stat
-    stat=$(<"/proc/$1/stat") 2>/dev/null || return 1
+    { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
     read -ra stat <<<"${stat##*) }"
     [[ ${stat[0]} != Z ]] || return 1
-    echo "${stat[19]}"
-} 2>/dev/null
+    REPLY=${stat[19]}
+}
 
-record_process() { printf '%s %s\n' "$1" "$(start_time "$1")" >"$2"; }
+record_process() {
+    start_time "$1" || REPLY=gone
+    printf '%s %s\n' "$1" "$REPLY" >"$2"
+}
+
+is_running() {
+    local pid start
+    { read -r pid start <"$1"; } 2>/dev/null && start_time "$pid" && [[ $REPLY == "$start" ]] && REPLY=$pid
+}
+
+is_gone() { ! is_running "$1"; }
 
 # running FILE: prints the id of the process recorded in FILE if it is still that process.
-running() {
-    local pid start
-    [[ -r $1 ]] && read -r pid start <"$1" && [[ $(start_time "$pid") == "$start" ]] && echo "$pid"
-} 2>/dev/null
-
-is_gone() { ! running "$1" >/dev/null; }
+running() { is_running "$1" && echo "$REPLY"; }
 
 # end_process FILE [SIGNAL]: ends the recorded process and returns once it is gone.
 end_process() {
-    local pid
-    if pid=$(running "$1"); then
-        kill -s "${2:-KILL}" "$pid" 2>/dev/null || true
-        wait_for 10 is_gone "$1" || die "process $pid (recorded in $1) does not end"
+    if is_running "$1"; then
+        kill -s "${2:-KILL}" "$REPLY" 2>/dev/null || true
+        wait_for 10 is_gone "$1" || die "the process recorded in $1 does not end"
     fi
     rm -f "$1"
 }
@@ -97,7 +103,7 @@ ensure_lab() {
     if [[ -d $LAB_DIR && -n $(ls -A "$LAB_DIR") && ! -e $LAB_DIR/lock ]]; then
         die "LAB_DIR $LAB_DIR is a folder of something else: choose an empty or a new one"
     fi
-    mkdir -p "$LAB_DIR"
+    mkdir -p "$LAB_DIR" && [[ -w $LAB_DIR ]] || die "cannot write in $LAB_DIR: set LAB_DIR to a folder of yours"
     chmod 0755 "$LAB_DIR" # accounts of the loopback mode and of nodes pass through it
     locked "$LAB_DIR/lock" make_lab
 }

@@ -158,7 +158,7 @@ prepare_node() {
 boot_node() {
     local name=$1 dir id pid lower trusted init
     dir=$(node_dir "$name")
-    ! running "$dir/pid" >/dev/null || return 0
+    ! is_running "$dir/pid" || return 0
     id=$(<"$dir/id")
     read_options "$dir"
     disconnect_node "$id"
@@ -171,7 +171,8 @@ boot_node() {
     record_process "$pid" "$dir/pid"
     connect_node "$id" "$pid" || die "node \"$name\" got no network"
     wait_for 30 is_ready_or_gone "$dir" "$pid" || die "node \"$name\" is not ready after 30 s: see $dir/log and \`lab exec $name\`"
-    running "$dir/pid" >/dev/null || die "node \"$name\" died while it started: $(tail -n 3 "$dir/log")"
+    is_running "$dir/pid" || die "node \"$name\" died while it started: $(tail -n 3 "$dir/log")"
+    [[ $init != systemd ]] || await_systemd "$pid"
     wait_for 10 greets "$(address_of "$id")" || die "node \"$name\": its sshd listens but does not greet"
 }
 
@@ -182,24 +183,26 @@ start_node() {
         cgroup=(--cgroup)
         enter_cgroup "$(cgroup_of "$dir")"
     fi
-    keep_only_report
+    close_inherited 3
     # A session of its own: a Ctrl-C at the terminal is not for nodes.
     exec setsid unshare --mount --uts --ipc --net --pid "${cgroup[@]}" --fork --kill-child \
         "$LAB_HOME/node/start" "$name" "$dir/disk" "$lower" "$init"
 }
 
-keep_only_report() {
-    local fd
-    for fd in /proc/self/fd/*; do
-        fd=${fd##*/}
-        ((fd <= 3)) || eval "exec $fd>&-" 2>/dev/null || true
-    done
+# listens PID PORT: some socket in the network namespace of PID listens there (state 0A).
+listens() {
+    local table port
+    printf -v port %04X "$2"
+    table=$(cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null) || return 1
+    [[ $table =~ :$port\ [0-9A-F:]+\ 0A\  ]]
 }
 
-# listens PID PORT: some socket in the network namespace of PID listens there.
-listens() { cat "/proc/$1/net/tcp" "/proc/$1/net/tcp6" 2>/dev/null | grep -qi ":$(printf %04X "$2") [0-9A-F:]* 0A "; }
-
-daemon_listens() { grep -q ' 00010000 .*/nix/var/nix/daemon-socket/socket' "/proc/$1/net/unix" 2>/dev/null; }
+# Flag 00010000: the socket listens; its file alone appears a moment earlier.
+daemon_listens() {
+    local table
+    { table=$(<"/proc/$1/net/unix"); } 2>/dev/null || return 1
+    [[ $table =~ \ 00010000\ [^/]*/nix/var/nix/daemon-socket/socket ]]
+}
 
 is_ready_or_gone() { { daemon_listens "$2" && listens "$2" 22; } || is_gone "$1/pid"; }
 
@@ -279,7 +282,7 @@ lab_list() {
         dir=$nodes/$name
         read_options "$dir"
         state=off
-        if running "$dir/pid" >/dev/null; then
+        if is_running "$dir/pid"; then
             state=on
             [[ $(cat "/sys/class/net/$(cable_of "$(<"$dir/id")")/carrier" 2>/dev/null) == 1 ]] || state=cut
         fi
