@@ -7,7 +7,6 @@ make_systemd_disk() {
     cat >"$system/nix-daemon.service" <<'END'
 [Unit]
 Description=Nix daemon
-ConditionPathIsReadWrite=/nix/var/nix
 
 [Service]
 ExecStart=/usr/bin/nix-daemon
@@ -20,7 +19,7 @@ END
     for unit in systemd-udevd.service systemd-udev-trigger.service systemd-udevd-control.socket systemd-udevd-kernel.socket \
         systemd-networkd.service systemd-networkd.socket systemd-resolved.service systemd-timesyncd.service getty.target \
         console-getty.service getty@.service apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer \
-        e2scrub_all.timer e2scrub_reap.service systemd-remount-fs.service tmp.mount dev-hugepages.mount dev-mqueue.mount; do
+        e2scrub_all.timer e2scrub_reap.service systemd-remount-fs.service dev-hugepages.mount dev-mqueue.mount; do
         ln -s /dev/null "$system/$unit"
     done
 }
