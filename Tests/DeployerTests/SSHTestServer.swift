@@ -10,7 +10,7 @@ final class SSHTestServer: Sendable {
     let port: Int
     private let process: Mutex<LocalProcess?>
 
-    static let user = LocalUser(environment: currentEnvironment()).name
+    static let user = LocalAccount(environment: currentEnvironment()).name
 
     private init(folder: String, port: Int, process: LocalProcess) {
         self.folder = folder
