@@ -55,8 +55,9 @@ struct Builder: Sendable {
         let errors = Mutex("")
         var listener = self
         listener.onLine = { [onLine] line in
-            // Nix names the derivations that failed, and all that needed them, in lines of this form.
-            if line.hasPrefix("error:") { errors.withLock { $0 += line + "\n" } }
+            // Nix names the derivations that failed, and all that needed them, in lines of this form; but `build of`
+            // names all that were asked for.
+            if line.hasPrefix("error:") && !line.hasPrefix("error: build of ") { errors.withLock { $0 += line + "\n" } }
             onLine(line)
         }
         try await listener.run(buildWords(derivations, usesFlakes: usesFlakes)) { failure in
