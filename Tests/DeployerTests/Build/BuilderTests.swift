@@ -138,7 +138,8 @@ struct BuilderTests {
         let error = await #expect(throws: BuildError.self) {
             try await builder().build(plan, from: [source], extras)
         }
-        #expect(error?.description.hasPrefix("signing with LOCAL_KEY=/no/such/key failed: nix store sign ended") == true)
+        #expect(
+            error?.description.hasPrefix("signing with LOCAL_KEY=/no/such/key failed: nix store sign ended") == true)
     }
 
     @Test func checksOfAFlakeRunWithTheArguments() async throws {
@@ -155,7 +156,8 @@ struct BuilderTests {
     }
 
     @Test func checksOfAFileRunWithTheArguments() async throws {
-        let text = "{ ok ? true }: let \(ScratchNix.make) in "
+        let text =
+            "{ ok ? true }: let \(ScratchNix.make) in "
             + "{ checks.\(ScratchNix.system).x = make \"x\" (if ok then \"echo > $out\" else \"exit 1\"); }"
         let path = try scratch.write(text, to: "checked.nix")
         try await builder().check(.file(path))

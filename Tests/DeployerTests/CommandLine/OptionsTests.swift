@@ -132,19 +132,24 @@ struct OptionsTests {
     }
 }
 
-@Test(arguments: [
-    ("", []), ("  ", []), ("a b\tc\n", ["a", "b", "c"]), ("'a b' c", ["a b", "c"]), (#""a \"b\" \c" d"#, [#"a "b" \c"#, "d"]),
-    (#"a\ b"#, ["a b"]), ("''", [""]), ("a''b", ["ab"]), ("$x *", ["$x", "*"]), ("'", nil), ("\"a", nil), ("a\\", nil),
-    ("\"\\", nil),
-] as [(String, [String]?)])
+@Test(
+    arguments: [
+        ("", []), ("  ", []), ("a b\tc\n", ["a", "b", "c"]), ("'a b' c", ["a b", "c"]),
+        (#""a \"b\" \c" d"#, [#"a "b" \c"#, "d"]),
+        (#"a\ b"#, ["a b"]), ("''", [""]), ("a''b", ["ab"]), ("$x *", ["$x", "*"]), ("'", nil), ("\"a", nil),
+        ("a\\", nil),
+        ("\"\\", nil),
+    ] as [(String, [String]?)])
 func splitsWordsAsAShellDoes(text: String, expected: [String]?) {
     #expect(shellWords(text) == expected)
 }
 
-@Test(arguments: [
-    ("hostName", "hostname"), ("hostnam", "hostname"), ("hsotname", "hostname"), ("SSHUser", "sshUser"), ("xyz", nil),
-    ("", nil), ("uer", "user"),
-] as [(String, String?)])
+@Test(
+    arguments: [
+        ("hostName", "hostname"), ("hostnam", "hostname"), ("hsotname", "hostname"), ("SSHUser", "sshUser"),
+        ("xyz", nil),
+        ("", nil), ("uer", "user"),
+    ] as [(String, String?)])
 func findsTheNearestName(name: String, expected: String?) {
     #expect(nearest(to: name, among: ["hostname", "sshUser", "user", "sudo"]) == expected)
 }

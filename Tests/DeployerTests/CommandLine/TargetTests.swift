@@ -4,19 +4,20 @@ import Testing
 @testable import Deployer
 
 struct TargetTests {
-    @Test(arguments: [
-        ("../deploy/examples/system", "../deploy/examples/system", nil, nil),
-        ("../deploy/examples/system#", "../deploy/examples/system", nil, nil),
-        (#"x#computer."something.nix""#, "x", "computer", "something.nix"),
-        (#"x#"example.com".system"#, "x", "example.com", "system"),
-        ("x#example", "x", "example", nil),
-        ("x#example.system", "x", "example", "system"),
-        ("#example", ".", "example", nil),
-        ("", ".", nil, nil),
-        ("github:a/b?ref=x#10-web.system", "github:a/b?ref=x", "10-web", "system"),
-        (##"x#"we\"ird\${x}#\\"."a\nb$$c$""##, "x", ##"we"ird${x}#\"##, "a\nb$$c$"),
-        ("x#ünï.çode", "x", "ünï", "çode"),
-    ] as [(String, String, String?, String?)])
+    @Test(
+        arguments: [
+            ("../deploy/examples/system", "../deploy/examples/system", nil, nil),
+            ("../deploy/examples/system#", "../deploy/examples/system", nil, nil),
+            (#"x#computer."something.nix""#, "x", "computer", "something.nix"),
+            (#"x#"example.com".system"#, "x", "example.com", "system"),
+            ("x#example", "x", "example", nil),
+            ("x#example.system", "x", "example", "system"),
+            ("#example", ".", "example", nil),
+            ("", ".", nil, nil),
+            ("github:a/b?ref=x#10-web.system", "github:a/b?ref=x", "10-web", "system"),
+            (##"x#"we\"ird\${x}#\\"."a\nb$$c$""##, "x", ##"we"ird${x}#\"##, "a\nb$$c$"),
+            ("x#ünï.çode", "x", "ünï", "çode"),
+        ] as [(String, String, String?, String?)])
     func readsATarget(text: String, flake: String, node: String?, profile: String?) throws {
         let target = try Target(text)
         #expect(target.source == .flake(flake))

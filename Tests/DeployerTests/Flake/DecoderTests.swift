@@ -4,7 +4,8 @@ import Testing
 
 struct DecoderTests {
     @Test(arguments: [
-        "null", "1", "1e400", "\"x\"", "[]", "{}", "[[[[[]]]]]", #"{"type":"set"}"#, #"{"type":1,"values":2,"unknown":3}"#,
+        "null", "1", "1e400", "\"x\"", "[]", "{}", "[[[[[]]]]]", #"{"type":"set"}"#,
+        #"{"type":1,"values":2,"unknown":3}"#,
         #"{"type":"set","childrenType":"set","children":{"a":1,"b":null,"c":{"type":"set","path":{}}}}"#,
         #"{"type":"set","unknown":[1,null,"x"],"values":{"sshOpts":{"type":{}},"user":1.5}}"#,
     ])
@@ -24,7 +25,8 @@ struct DecoderTests {
 
     @Test func numbersKeepTheirKind() throws {
         let value = try JSONValue(parsing: Array("[true, 1, 0, -9223372036854775808, 1.5, null, \"1\"]".utf8))
-        #expect(value == .array([.bool(true), .integer(1), .integer(0), .integer(.min), .number(1.5), .null, .string("1")]))
+        #expect(
+            value == .array([.bool(true), .integer(1), .integer(0), .integer(.min), .number(1.5), .null, .string("1")]))
     }
 
     @Test func theCommandLinesAreTheseWords() throws {

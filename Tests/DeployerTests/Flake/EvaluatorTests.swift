@@ -83,10 +83,11 @@ struct EvaluatorTests {
                 a = { p.path = "/a/p"; q.path = "/a/q"; r = throw "no"; }; b = { p.path = "/b/p"; }; c = throw "no"; }; }
             """)
         let nodes = try await evaluate(flake, "a.p", "a.q", "b").deployment.nodes
-        #expect(nodes.mapValues { $0.profiles.mapValues(\.path) } == [
-            NodeName("a"): [ProfileName("p"): "/a/p", ProfileName("q"): "/a/q"],
-            NodeName("b"): [ProfileName("p"): "/b/p"],
-        ])
+        #expect(
+            nodes.mapValues { $0.profiles.mapValues(\.path) } == [
+                NodeName("a"): [ProfileName("p"): "/a/p", ProfileName("q"): "/a/q"],
+                NodeName("b"): [ProfileName("p"): "/b/p"],
+            ])
     }
 
     @Test(arguments: [#"we"ird${x}"#, "my.server", "ünï 🚀", "a'b", "$${x}", #"\n"#, "or", "a\nb"])
@@ -127,24 +128,25 @@ struct EvaluatorTests {
         let problems = try await problems(flake)
         let server = #"deploy.nodes."my.server""#
         let seconds = "expected an integer from 0 to 65535"
-        #expect(Set(problems.map(\.description)) == [
-            "deploy.sshUser: expected a string, found the integer 1",
-            "deploy.sudo: expected a string, found a function",
-            #"deploy.sshOpts: expected a list of strings, found the string "-p 22""#,
-            #"deploy.magicRollback: expected true or false, found the string "true""#,
-            "deploy.confirmTimeout: \(seconds), found the integer 65536",
-            "\(server).hostname: expected a string, found an attribute set",
-            "\(server).profilesOrder: expected a list of strings, found a list with the integer 1",
-            "\(server).profiles.a.path: expected a derivation or a path, found an integer",
-            #"\#(server).profiles.a.confirmTimeout: \#(seconds), found the string "30""#,
-            "\(server).profiles.a.activationTimeout: \(seconds), found a float",
-            "\(server).profiles.a.tempPath: expected a string, found a path",
-            "\(server).profiles.b: expected an attribute set, found a string",
-            "\(server).profiles.c.path: expected a derivation or a path, found nothing",
-            "deploy.nodes.n: expected an attribute set, found a list",
-            "deploy.nodes.o.profiles: expected an attribute set, found nothing",
-            "deploy.nodes.p.profiles: expected an attribute set, found an integer",
-        ])
+        #expect(
+            Set(problems.map(\.description)) == [
+                "deploy.sshUser: expected a string, found the integer 1",
+                "deploy.sudo: expected a string, found a function",
+                #"deploy.sshOpts: expected a list of strings, found the string "-p 22""#,
+                #"deploy.magicRollback: expected true or false, found the string "true""#,
+                "deploy.confirmTimeout: \(seconds), found the integer 65536",
+                "\(server).hostname: expected a string, found an attribute set",
+                "\(server).profilesOrder: expected a list of strings, found a list with the integer 1",
+                "\(server).profiles.a.path: expected a derivation or a path, found an integer",
+                #"\#(server).profiles.a.confirmTimeout: \#(seconds), found the string "30""#,
+                "\(server).profiles.a.activationTimeout: \(seconds), found a float",
+                "\(server).profiles.a.tempPath: expected a string, found a path",
+                "\(server).profiles.b: expected an attribute set, found a string",
+                "\(server).profiles.c.path: expected a derivation or a path, found nothing",
+                "deploy.nodes.n: expected an attribute set, found a list",
+                "deploy.nodes.o.profiles: expected an attribute set, found nothing",
+                "deploy.nodes.p.profiles: expected an attribute set, found an integer",
+            ])
     }
 
     @Test func hugeNegativeAndNullNumbersAreHandled() async throws {
@@ -175,11 +177,13 @@ struct EvaluatorTests {
                 nodes.a = { hostname = "h"; hostName = "x"; profiles.p = { path = "/p"; profilepath = "/x"; }; }; }; }
             """)
         let warnings = try await evaluate(flake).warnings
-        #expect(warnings == [
-            UnknownAttribute(path: ["deploy", "magicRolback"], nearest: "magicRollback"),
-            UnknownAttribute(path: ["deploy", "nodes", "a", "hostName"], nearest: "hostname"),
-            UnknownAttribute(path: ["deploy", "nodes", "a", "profiles", "p", "profilepath"], nearest: "profilePath"),
-        ])
+        #expect(
+            warnings == [
+                UnknownAttribute(path: ["deploy", "magicRolback"], nearest: "magicRollback"),
+                UnknownAttribute(path: ["deploy", "nodes", "a", "hostName"], nearest: "hostname"),
+                UnknownAttribute(
+                    path: ["deploy", "nodes", "a", "profiles", "p", "profilepath"], nearest: "profilePath"),
+            ])
     }
 
     @Test func nixsOwnMessageStandsInTheError() async throws {

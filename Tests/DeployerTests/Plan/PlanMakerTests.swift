@@ -90,11 +90,12 @@ struct PlanMakerTests {
         #expect(try profile(settings, overrides) == expected)
     }
 
-    @Test(arguments: [
-        (Settings(sshUser: "a"), "a", "a", []), (Settings(user: "b"), "me", "b", ["sudo", "-u", "b"]),
-        (Settings(sshUser: "a", user: "a"), "a", "a", []), (Settings(user: "me"), "me", "me", []),
-        (Settings(sshUser: "a", user: "b", sudo: "'my sudo' -u"), "a", "b", ["my sudo", "-u", "b"]),
-    ] as [(Settings, String, String, [String])])
+    @Test(
+        arguments: [
+            (Settings(sshUser: "a"), "a", "a", []), (Settings(user: "b"), "me", "b", ["sudo", "-u", "b"]),
+            (Settings(sshUser: "a", user: "a"), "a", "a", []), (Settings(user: "me"), "me", "me", []),
+            (Settings(sshUser: "a", user: "b", sudo: "'my sudo' -u"), "a", "b", ["my sudo", "-u", "b"]),
+        ] as [(Settings, String, String, [String])])
     func usersAreResolved(settings: Settings, sshUser: String, user: String, elevation: [String]) throws {
         let planned = try profile(settings)
         #expect(planned.destination.user == sshUser)
@@ -153,18 +154,20 @@ struct PlanMakerTests {
         }
     }
 
-    @Test(arguments: [
-        (Settings(user: "-root"), "system", nil, "user", "-root"),
-        (Settings(user: "a/b"), "system", nil, "user", "a/b"),
-        (Settings(user: ""), "system", nil, "user", ""),
-        (Settings(sshUser: "-oProxyCommand=x"), "system", nil, "sshUser", "-oProxyCommand=x"),
-        (Settings(user: "u", sudo: "sudo '"), "system", nil, "sudo", "sudo '"),
-        (Settings(user: "u", tempPath: "tmp"), "system", nil, "tempPath", "tmp"),
-        (Settings(user: "u"), "system", "profile", "profilePath", "profile"),
-        (Settings(user: "u"), "a/b", nil, nil, "a/b"), (Settings(user: "u"), "..", nil, nil, ".."),
-        (Settings(user: "u"), "", nil, nil, ""), (Settings(user: "u"), "a\nb", "/p", nil, "a\nb"),
-        (Settings(user: "u"), "a\0b", nil, nil, "a\0b"), (Settings(user: "u", sshOpts: ["\0"]), "p", nil, "sshOpts", "\0"),
-    ] as [(Settings, String, String?, String?, String)])
+    @Test(
+        arguments: [
+            (Settings(user: "-root"), "system", nil, "user", "-root"),
+            (Settings(user: "a/b"), "system", nil, "user", "a/b"),
+            (Settings(user: ""), "system", nil, "user", ""),
+            (Settings(sshUser: "-oProxyCommand=x"), "system", nil, "sshUser", "-oProxyCommand=x"),
+            (Settings(user: "u", sudo: "sudo '"), "system", nil, "sudo", "sudo '"),
+            (Settings(user: "u", tempPath: "tmp"), "system", nil, "tempPath", "tmp"),
+            (Settings(user: "u"), "system", "profile", "profilePath", "profile"),
+            (Settings(user: "u"), "a/b", nil, nil, "a/b"), (Settings(user: "u"), "..", nil, nil, ".."),
+            (Settings(user: "u"), "", nil, nil, ""), (Settings(user: "u"), "a\nb", "/p", nil, "a\nb"),
+            (Settings(user: "u"), "a\0b", nil, nil, "a\0b"),
+            (Settings(user: "u", sshOpts: ["\0"]), "p", nil, "sshOpts", "\0"),
+        ] as [(Settings, String, String?, String?, String)])
     func whatCannotBeHandedOnIsRefused(
         settings: Settings, name: String, profilePath: String?, attribute: String?, value: String
     ) throws {
