@@ -16,7 +16,7 @@ struct Builder: Sendable {
 
         init(_ options: Options, environment: [String: String] = currentEnvironment()) {
             resultPath = options.keepResult ? options.resultPath ?? Options.defaultResultPath : nil
-            signingKey = environment["LOCAL_KEY"]
+            signingKey = environment["LOCAL_KEY"].flatMap { $0.isEmpty ? nil : $0 }
             needsAgent = options.agent == "closure"
         }
     }

@@ -18,9 +18,43 @@ struct DecoderTests {
         }
     }
 
-    @Test(arguments: ["", "{", "\u{0}", "nul", String(repeating: "[", count: 100_000)])
+    @Test(arguments: [
+        "", " ", "{", "}", "\u{0}", "nul", "truefalse", "[1,]", "[1", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{1:2}",
+        "\"",
+        "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\n\"", "1 2", "-", "--1", "1e", "x",
+        String(repeating: "[", count: 100_000),
+    ])
     func whatIsNoJSONThrows(text: String) {
-        #expect(throws: (any Error).self) { try JSONValue(parsing: Array(text.utf8)) }
+        #expect(throws: JSONError.self) { try JSONValue(parsing: Array(text.utf8)) }
+    }
+
+    @Test(arguments: [
+        (#" "a\"\\\/\b\f\n\r\tü" "#, JSONValue.string("a\"\\/\u{8}\u{c}\n\r\tü")),
+        (#""\u00fc\ud83d\ude80\ud83dx\ude80""#, .string("ü🚀\u{fffd}x\u{fffd}")),
+        (#""\ud83d\u0041""#, .string("A")), (" { } ", .object([:])), ("[ ]", .array([])),
+        (#"{"a":[1, {"b":null}],"a":true}"#, .object(["a": .bool(true)])),
+        ("9223372036854775808", .number(9223372036854775808)), ("-1.5e3", .number(-1500)),
+    ])
+    func readsJSON(text: String, expected: JSONValue) throws {
+        #expect(try JSONValue(parsing: Array(text.utf8)) == expected)
+    }
+
+    @Test func anyBytesAreReadOrRefused() {
+        var generator = Generator(state: 7)
+        let pieces = #"{ } [ ] " \ , : 0 -1 1.5 true null "a" "type":"set" "children": \u d83d \ud83d"#.split(
+            separator: " ")
+        for _ in 0..<20_000 {
+            let text = (0..<Int.random(in: 0..<12, using: &generator)).map { _ in
+                pieces.randomElement(using: &generator) ?? ""
+            }.joined()
+            var bytes = Array(text.utf8)
+            if !bytes.isEmpty && Bool.random(using: &generator) {
+                bytes[Int.random(in: 0..<bytes.count, using: &generator)] = .random(in: 0...255, using: &generator)
+            }
+            // Only that it ends matters here.
+            var decoder = DeploymentDecoder()
+            if let value = try? JSONValue(parsing: bytes) { _ = decoder.deployment(value) }
+        }
     }
 
     @Test func numbersKeepTheirKind() throws {
@@ -41,5 +75,15 @@ struct DecoderTests {
         #expect(file[..<6] == ["nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode", "-E"])
         #expect(file[6].hasPrefix("{ ... }@args: let file = import \"/x y.nix\"; "))
         #expect(file[7...] == ["--argstr", "deploySwiftAsked", #"{"a":["p"]}"#, "--impure"])
+    }
+}
+
+/// Random numbers that are the same in every run.
+private struct Generator: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state ^ (state >> 29)
     }
 }

@@ -144,7 +144,6 @@ struct EvaluatorTests {
                 "\(server).profiles.b: expected an attribute set, found a string",
                 "\(server).profiles.c.path: expected a derivation or a path, found nothing",
                 "deploy.nodes.n: expected an attribute set, found a list",
-                "deploy.nodes.o.profiles: expected an attribute set, found nothing",
                 "deploy.nodes.p.profiles: expected an attribute set, found an integer",
             ])
     }
@@ -186,6 +185,16 @@ struct EvaluatorTests {
             ])
     }
 
+    @Test func anAttributeOfManyNodesIsOneWarning() async throws {
+        let flake = try scratch.flake(
+            "{ deploy.nodes = builtins.listToAttrs (map (name: "
+                + "{ inherit name; value = { hostname = name; tags = [ ]; }; }) "
+                + "[ \"a\" \"b\" \"c\" ]); }")
+        let evaluation = try await evaluate(flake)
+        #expect(evaluation.deployment.nodes.count == 3)
+        #expect(evaluation.warnings == [UnknownAttribute(path: ["deploy", "nodes", "a", "tags"], others: 2)])
+    }
+
     @Test func nixsOwnMessageStandsInTheError() async throws {
         try scratch.write("{ outputs = { self }: { deploy = ; }; }", to: "broken/flake.nix")
         let log = LineLog()
@@ -210,6 +219,19 @@ struct EvaluatorTests {
             #expect(try await evaluate(flake).deployment.nodes.count == 1)
         } else {
             await #expect(throws: EvaluationError.hidden(.flake(flake))) { try await evaluate(flake) }
+        }
+    }
+
+    @Test func aDeployAttributeWithoutNodesIsNamed() async throws {
+        let found = try await problems(try scratch.flake("{ deploy = { sshUser = \"root\"; }; }"))
+        #expect(found.map(\.description) == ["deploy.nodes: expected an attribute set, found nothing"])
+        let wrong = try await problems(try scratch.flake("{ deploy = x: x; }"))
+        #expect(wrong.map(\.description) == ["deploy: expected an attribute set, found a function"])
+    }
+
+    @Test func aMissingNixIsNamed() async {
+        await #expect(throws: NixError.notInstalled(program: "nix")) {
+            try await Nix.detect(environment: ["PATH": "/nonexistent"])
         }
     }
 

@@ -47,7 +47,9 @@ struct FileEvaluationTests {
         let folder = "\(scratch.folder)/compat"
         #expect(try evaluator.usableSource(.flake(folder)) == .file(folder))
         #expect(try evaluator.usableSource(.flake("path:\(folder)")) == .file(folder))
-        #expect(throws: EvaluationError.noFlakes("github:a/b")) { try evaluator.usableSource(.flake("github:a/b")) }
+        let error = #expect(throws: EvaluationError.self) { try evaluator.usableSource(.flake("github:a/b")) }
+        #expect(error == .noFlakes("github:a/b", reason: nix.flakesRefusal))
+        #expect(nix.flakesRefusal.contains("experimental"))
         let nothing = "\(scratch.folder)/nothing.nix"
         #expect(throws: EvaluationError.noSuchFile(nothing)) { try evaluator.usableSource(.file(nothing)) }
     }
