@@ -33,7 +33,7 @@ enum EvaluationError: Explained, Equatable {
 
     var hint: String? {
         switch self {
-        case .hidden: "rename the package, or use Nix 2.19 or newer"
+        case .hidden: "rename the package, or use a newer Nix, such as 2.26"
         case .unknownNode(let name, let known): Self.known(name, "there is", known)
         case .unknownProfile(_, let name, let known): Self.known(name, "it has", known)
         case .noFlakes:

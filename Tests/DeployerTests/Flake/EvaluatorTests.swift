@@ -215,10 +215,11 @@ struct EvaluatorTests {
             { packages.${"\(ScratchNix.system)"}.deploy = make "deploy" "";
               deploy.nodes.a = { hostname = "h"; profiles.p.path = "/p"; }; }
             """)
-        if try await scratch.nix().version >= NixVersion(2, 19) {
+        do {
             #expect(try await evaluate(flake).deployment.nodes.count == 1)
-        } else {
-            await #expect(throws: EvaluationError.hidden(.flake(flake))) { try await evaluate(flake) }
+        } catch EvaluationError.hidden(.flake(flake)) {
+            // 2.8 does not know the leading dot yet.
+            #expect(try await scratch.nix().version < NixVersion(2, 26))
         }
     }
 
