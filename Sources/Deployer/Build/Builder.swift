@@ -16,7 +16,7 @@ struct Builder: Sendable {
 
         init(_ options: Options, environment: [String: String] = currentEnvironment()) {
             resultPath = options.keepResult ? options.resultPath ?? Options.defaultResultPath : nil
-            signingKey = environment["LOCAL_KEY"]
+            signingKey = environment["LOCAL_KEY"].flatMap { $0.isEmpty ? nil : $0 }
             needsAgent = options.agent == "closure"
         }
     }
@@ -55,8 +55,9 @@ struct Builder: Sendable {
         let errors = Mutex("")
         var listener = self
         listener.onLine = { [onLine] line in
-            // Nix names the derivations that failed, and all that needed them, in lines of this form.
-            if line.hasPrefix("error:") { errors.withLock { $0 += line + "\n" } }
+            // Nix names the derivations that failed, and all that needed them, in lines of this form; but `build of`
+            // names all that were asked for.
+            if line.hasPrefix("error:") && !line.hasPrefix("error: build of ") { errors.withLock { $0 += line + "\n" } }
             onLine(line)
         }
         try await listener.run(buildWords(derivations, usesFlakes: usesFlakes)) { failure in
