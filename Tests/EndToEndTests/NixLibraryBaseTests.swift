@@ -35,6 +35,16 @@ extension NixLibrary {
             #expect(result.errorText.contains("-dep is not a folder"))
         }
 
+        @Test func aFolderOutsideTheStoreIsRefused() async throws {
+            let result = try await store.building(#"lib.activate.noop "/etc""#)
+            #expect(result.errorText.contains("/etc is not in the Nix store"))
+        }
+
+        @Test func aWrapperIsForTheLibrarysSystem() async throws {
+            let library = #"(import ./tree/lib { system = "aarch64-linux"; })"#
+            #expect(try await store.value("(\(library).activate.noop base).system") == "\"aarch64-linux\"")
+        }
+
         @Test func aTextMayBeLongerThanTheEnvironmentHolds() async throws {
             let line = #"builtins.genList (i: "echo line ${toString i}") 40000"#
             let script = try await store.script(

@@ -110,6 +110,15 @@ extension NixLibrary {
             #expect(json.hasPrefix(##"["deploy-swift","#!/overlay/bash\n"##))
         }
 
+        @Test(.enabled(if: currentEnvironment()["DEPLOY_PREFIX"] != nil, "nothing is installed: `make test` does that"))
+        func theInstalledFlakeHasAnAgentAndADeploy() async throws {
+            let flake = "path:\(currentEnvironment()["DEPLOY_PREFIX"] ?? "")/share/deploy-swift"
+            let builder = #"lib: (lib.x86_64-linux.activate.noop (builtins.toFile "x" "")).builder"#
+            let agent = try await store.output(["nix", "eval", "--raw", "\(flake)#lib", "--apply", builder])
+            #expect(agent.hasSuffix("activate"))
+            _ = try await store.output(["nix", "build", "--no-link", "\(flake)#deploy-rs"])
+        }
+
         @Test func theAgentIsTheStorePathThatDeployShips() async throws {
             let agent = try await store.value(
                 #"builtins.storePath (dirOf (dirOf (import ./tree/lib/agent.nix "x86_64-linux")))"#)
