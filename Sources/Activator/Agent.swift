@@ -1,0 +1,96 @@
+import Glibc
+import Shared
+
+/// Runs one command of the agent.
+struct Agent: Sendable {
+    let environment: [String: String]
+    let options: AgentOptions
+
+    /// - Returns: the exit code
+    func run(_ command: AgentCommand) async -> Int32 {
+        do {
+            switch command {
+            case .activate(let request): return try await activate(request)
+            case .wait(let request): return await wait(request)
+            case .revoke(let request): return await revoke(request)
+            case .confirm(let request): return try await confirm(request)
+            case .status(let profiles): return try status(profiles)
+            case .recover(let profiles): return await recover(profiles)
+            }
+        } catch {
+            return complain("\(error)", .failed)
+        }
+    }
+
+    private func reporter(_ name: String, legacy: Bool) -> Reporter {
+        Reporter(legacy ? .log(LegacyLog(name, options)) : .events)
+    }
+
+    private func activate(_ request: ActivateRequest) async throws -> Int32 {
+        let reporter = reporter("activate", legacy: request.session == nil)
+        let link = try ProfileLink(request.profile, environment: environment)
+        if request.dryActivate {
+            return await DryRun(request: request, link: link, environment: environment, reporter: reporter).run()
+        }
+        return await Relay(link: link, environment: environment, reporter: reporter).activate(request)
+    }
+
+    private func wait(_ request: WaitRequest) async -> Int32 {
+        let log = LegacyLog("wait", options)
+        if await Wait(request: request).run() {
+            log.write(.info, "Found canary file, done waiting!")
+            return 0
+        }
+        log.write(.error, "Timeout elapsed for confirmation: the activation did not come so far")
+        return 1
+    }
+
+    private func revoke(_ request: RevokeRequest) async -> Int32 {
+        let reporter = reporter("revoke", legacy: request.nonce == nil)
+        do {
+            let link = try ProfileLink(request.profile, environment: environment)
+            let relay = Relay(link: link, environment: environment, reporter: reporter)
+            do {
+                return try await Revoke(link: link, nonce: request.nonce, relay: relay).run()
+            } catch {
+                return relay.failed(error)
+            }
+        } catch {
+            return complain("\(error)", .failed)
+        }
+    }
+
+    private func confirm(_ request: ConfirmRequest) async throws -> Int32 {
+        let link = try ProfileLink(request.profile, environment: environment)
+        let report = try await Confirm(link: link, nonce: request.nonce).run()
+        Reporter(.events).send(.verdict(report))
+        return report.verdict.exitCode.rawValue
+    }
+
+    private func status(_ profiles: [ProfileLocation]) throws -> Int32 {
+        var code = ExitCode.done.rawValue
+        for profile in profiles {
+            do {
+                let link = try ProfileLink(profile, environment: environment)
+                Reporter(.events).sendLine(try Status(link: link).read())
+            } catch {
+                code = complain("\(error)", .failed)
+            }
+        }
+        return code
+    }
+
+    private func recover(_ profiles: [ProfileLocation]) async -> Int32 {
+        let reporter = Reporter(.events)
+        var worst = ExitCode.done.rawValue
+        for profile in profiles {
+            do {
+                let link = try ProfileLink(profile, environment: environment)
+                worst = max(worst, try await Recovery.recover(link, reporter).rawValue)
+            } catch {
+                worst = max(worst, complain("\(error)", .failed))
+            }
+        }
+        return worst
+    }
+}

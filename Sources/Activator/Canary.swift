@@ -1,0 +1,106 @@
+import Glibc
+import Shared
+
+/// The file whose taking confirms an activation.
+///
+/// One rename decides between a confirmation and the deadline: whoever moves the canary away first has won, and the
+/// name holds the activation's id, so that no one can take another's.
+struct PrivateCanary: Sendable {
+    let folder: StateFolder
+    let record: Record
+
+    func make() throws(SystemError) {
+        try folder.create(record.canary, Array("\(record.id)\n".utf8))
+    }
+
+    var isConfirmed: Bool { folder.contains(record.confirmed) }
+
+    /// Takes the canary for a confirmation; false if it is gone.
+    func confirm() throws(SystemError) -> Bool { try take(record.confirmed) }
+
+    /// Takes the canary because the time is over; true unless a confirmation was first.
+    func expire() -> Bool {
+        // Where it cannot be moved, no confirmation can move it either: what is there decides.
+        _ = try? take(record.expired)
+        return !isConfirmed
+    }
+
+    func clear() {
+        for name in [record.canary, record.confirmed, record.expired] { folder.remove(name) }
+    }
+
+    private func take(_ name: String) throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            try folder.rename(record.canary, name)
+            return true
+        } catch {
+            if error.number == ENOENT { return false }
+            throw error
+        }
+    }
+}
+
+/// The canary of deploy-rs's own deployer: it confirms by removing `<tempPath>/deploy-rs-canary-<hash>`.
+///
+/// It knows no nonce and lies where others may write: as safe as with deploy-rs, no more.
+struct LegacyCanary: Sendable {
+    let folderPath: String
+    let name: String
+    private let folder: OwnedDescriptor
+    private let file: OwnedDescriptor?
+
+    var path: String { "\(folderPath)/\(name)" }
+
+    /// As `make_lock_path` in deploy-rs's src/lib.rs: what lies between the store folder and the first dash.
+    static func name(_ closure: String) -> String {
+        let hash = closure.prefix { $0 != "-" }.dropFirst("/nix/store/".count)
+        return "deploy-rs-canary-\(hash)"
+    }
+
+    /// Opens the folder and removes what an earlier run left: `wait` and a confirmation would take it for ours.
+    static func prepare(tempPath: String, closure: String) throws -> LegacyCanary {
+        try makeFolders(tempPath)
+        let raw = open(tempPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else { throw SystemError("open", tempPath) }
+        let canary = LegacyCanary(
+            folderPath: tempPath, name: name(closure), folder: OwnedDescriptor(raw), file: nil)
+        guard unlinkat(raw, canary.name, 0) == 0 || errno == ENOENT else {
+            throw AgentError.staleCanary(canary.path, reason: SystemError("unlink").reason)
+        }
+        return canary
+    }
+
+    /// Makes the file and holds it locked, by which our own `wait` tells it from a stale one.
+    func make() throws -> LegacyCanary {
+        let raw = openat(folder.raw, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard raw >= 0 else { throw SystemError("open", path) }
+        let file = OwnedDescriptor(raw)
+        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("flock", path) }
+        return LegacyCanary(folderPath: folderPath, name: name, folder: folder, file: file)
+    }
+
+    /// True once someone has removed our file, and not merely its whole folder.
+    var isConfirmed: Bool {
+        var here = stat()
+        guard fstat(folder.raw, &here) == 0, here.st_nlink > 0 else { return false }
+        guard let file else { return false }
+        var ours = stat()
+        var there = stat()
+        guard fstat(file.raw, &ours) == 0 else { return false }
+        guard fstatat(folder.raw, name, &there, AT_SYMLINK_NOFOLLOW) == 0 else { return errno == ENOENT }
+        return there.st_ino != ours.st_ino
+    }
+
+    func clear() {
+        if file != nil, !isConfirmed { unlinkat(folder.raw, name, 0) }
+    }
+
+    /// True if the file at this path is held by a living guardian.
+    static func isHeld(_ path: String) -> Bool {
+        let raw = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
+        // Not ours to open: then it is not for us to doubt.
+        guard raw >= 0 else { return errno != ENOENT }
+        let file = OwnedDescriptor(raw)
+        return flock(file.raw, LOCK_SH | LOCK_NB) != 0
+    }
+}

@@ -1,0 +1,38 @@
+import Glibc
+import Shared
+
+/// `activate --dry-activate`: asks the closure's own script what it would do. Holds nothing that can change the node.
+struct DryRun: Sendable {
+    let request: ActivateRequest
+    let link: ProfileLink
+    let environment: [String: String]
+    let reporter: Reporter
+
+    func run() async -> Int32 {
+        warnOfInterrupted()
+        let limit = request.session?.activationTimeout.map { Duration.seconds($0) }
+        let words = ["\(request.closure)/deploy-rs-activate"]
+        let script = Script(
+            words, at: request.closure, .dry, tempPath: request.tempPath, limit: limit, Nix(environment).environment)
+        do {
+            let result = try await script.run { @Sendable [reporter] stream, line in
+                reporter.send(.output(stream: stream, line: line))
+            }
+            reporter.send(.activationEnded(result.exit, timedOut: result.timedOut))
+            return result.exit.isSuccess && !result.timedOut ? ExitCode.done.rawValue : ExitCode.failed.rawValue
+        } catch {
+            reporter.send(.warning("the dry run could not be started: \(error)"))
+            return ExitCode.failed.rawValue
+        }
+    }
+
+    private func warnOfInterrupted() {
+        // Only a word on the way; what cannot be read is said by the real run.
+        guard let status = try? Status(link: link).read(), let activation = status.activation,
+            activation.report == nil, !activation.isGuarded
+        else { return }
+        reporter.send(
+            .warning(
+                "an earlier activation of \(activation.closure) was interrupted: the next deploy will finish it first"))
+    }
+}

@@ -1,0 +1,47 @@
+import Glibc
+import Shared
+import Synchronization
+
+/// The guardian's events: written to its standard output, which is the file `events` that relays read; and the last
+/// lines of output, kept for the journal.
+final class EventLog: Sendable {
+    static let fileName = "events"
+    /// Bytes of events; output beyond it is dropped, so that a script that writes for ever cannot fill the disk.
+    static let limit = 16 << 20
+    static let lastLineCount = 20
+
+    private struct State {
+        var size = 0
+        var isFull = false
+        var lastLines: [String] = []
+    }
+
+    private let descriptor: Int32
+    private let state = Mutex(State())
+
+    init(_ descriptor: Int32 = STDOUT_FILENO) { self.descriptor = descriptor }
+
+    var lastLines: [String] { state.withLock { $0.lastLines } }
+
+    func send(_ event: AgentEvent) {
+        state.withLock { state in
+            if case .output(_, let line) = event {
+                state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [String(line.prefix(500))]
+                if state.isFull { return }
+                state.isFull = state.size > Self.limit
+            }
+            let told = state.isFull && event.isOutput ? AgentEvent.warning("further output is not shown") : event
+            guard let line = try? JSONLine.encode(told) else { return }  // our own types: they always encode
+            let bytes = Array((line + "\n").utf8)
+            state.size += bytes.count
+            // A full disk must not stop an activation; the verdict is read from the journal then.
+            _ = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        }
+    }
+}
+
+extension AgentEvent {
+    fileprivate var isOutput: Bool {
+        if case .output = self { true } else { false }
+    }
+}

@@ -1,0 +1,60 @@
+import Glibc
+import Shared
+
+/// An exclusive `flock`; it ends with the last process that holds its descriptor, whatever ends that.
+struct FileLock: Sendable {
+    let descriptor: OwnedDescriptor
+
+    /// Takes the lock, or nil if someone else holds it.
+    static func tryTake(_ name: String, in folder: StateFolder) throws(SystemError) -> FileLock? {
+        let file = try folder.open(name, O_RDWR | O_CREAT)
+        return try lock(file, LOCK_EX | LOCK_NB, folder.path + name) ? FileLock(descriptor: file) : nil
+    }
+
+    /// Takes the lock; blocks while someone else holds it.
+    static func take(_ name: String, in folder: StateFolder) throws(SystemError) -> FileLock {
+        let file = try folder.open(name, O_RDWR | O_CREAT)
+        _ = try lock(file, LOCK_EX, folder.path + name)  // blocking: it returns with the lock or throws
+        return FileLock(descriptor: file)
+    }
+
+    /// True while someone holds the lock; makes no file.
+    static func isHeld(_ name: String, in folder: StateFolder) throws(SystemError) -> Bool {
+        guard folder.contains(name) else { return false }
+        return try !lock(try folder.open(name, O_RDONLY), LOCK_SH | LOCK_NB, folder.path + name)
+    }
+
+    /// Blocks until nobody holds the lock.
+    static func waitUntilFree(_ name: String, in folder: StateFolder) throws(SystemError) {
+        _ = try lock(try folder.open(name, O_RDONLY), LOCK_SH, folder.path + name)  // given back at once
+    }
+
+    private static func lock(_ file: OwnedDescriptor, _ how: Int32, _ subject: String) throws(SystemError) -> Bool {
+        while flock(file.raw, how) != 0 {
+            if errno == EWOULDBLOCK { return false }
+            if errno != EINTR { throw SystemError("flock", subject) }
+        }
+        return true
+    }
+}
+
+/// What a process holds that changes a profile: the lock that keeps others out, and the one by which watchers see that
+/// it lives. They are two, so that looking never keeps a deploy out.
+struct ProfileLock: Sendable {
+    static let exclusionName = "lock"
+    static let livenessName = "alive"
+
+    let exclusion: FileLock
+    let liveness: FileLock
+
+    static func tryTake(in folder: StateFolder) throws(SystemError) -> ProfileLock? {
+        guard let exclusion = try FileLock.tryTake(exclusionName, in: folder) else { return nil }
+        return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
+    }
+
+    /// Lets go of our descriptors; a process that has copies goes on holding the lock.
+    func release() {
+        liveness.descriptor.close()
+        exclusion.descriptor.close()
+    }
+}

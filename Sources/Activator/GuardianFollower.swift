@@ -1,0 +1,61 @@
+import Glibc
+import Shared
+
+/// Passes on what a guardian of ours tells, until its verdict or its end.
+final class GuardianFollower: Sendable {
+    private let guardian: GuardianProcess
+    private let watch: FolderWatch
+    private let reporter: Reporter
+    private let folder: StateFolder
+    /// Verdicts are kept back: for an activation that is only finished on the way to another.
+    private let isQuiet: Bool
+
+    /// Starts the guardian, which then holds the lock for itself.
+    init(
+        _ start: Guardian.Start, _ link: ProfileLink, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
+        isQuiet: Bool = false
+    ) throws {
+        // Watch first, so that nothing it does is missed.
+        watch = FolderWatch(folder)
+        guardian = try GuardianProcess.start(start, link, in: folder, holding: lock)
+        self.folder = folder
+        self.reporter = reporter
+        self.isQuiet = isQuiet
+    }
+
+    /// What it ended with; nil if it died without a verdict, or nobody reads us any more.
+    func verdict() async -> VerdictReport? {
+        let ended = Flag()
+        // Ends with the guardian; who does not wait for that lets it go with this process.
+        Task { [guardian, watch] in
+            _ = await guardian.process.exit()
+            ended.set()
+            watch.poke()
+        }
+        var lines = LineSplitter()
+        for await _ in watch.wakes {
+            let isLast = ended.isSet
+            for line in lines.add(readOn()) {
+                if let report = tell(line) { return report }
+            }
+            if reporter.isBroken { return nil }
+            if isLast { return nil }
+        }
+        return nil
+    }
+
+    private func readOn() -> [UInt8] {
+        // What cannot be read is as if it were not written: the journal decides in the end.
+        (try? guardian.events.read(limit: .max, EventLog.fileName)) ?? []
+    }
+
+    private func tell(_ line: String) -> VerdictReport? {
+        guard let event = try? JSONLine.decode(AgentEvent.self, from: line) else { return nil }
+        guard case .verdict(let report) = event else {
+            reporter.send(event)
+            return nil
+        }
+        if !isQuiet { reporter.send(event) }
+        return report
+    }
+}

@@ -1,0 +1,79 @@
+import Glibc
+import Shared
+
+/// The guardian as its starter and its own main see it: `activate guardian begin|resume LINK`, with the profile's two
+/// locks as descriptors 3 and 4, events on standard output, complaints on standard error.
+struct GuardianProcess: Sendable {
+    static let subcommand = "guardian"
+    static let logName = "guardian.log"
+    private static let exclusionNumber: Int32 = 3
+    private static let livenessNumber: Int32 = 4
+
+    let process: LocalProcess
+    /// What it tells, from the beginning.
+    let events: OwnedDescriptor
+
+    /// Starts a guardian in a session of its own, out of reach of ours.
+    static func start(
+        _ start: Guardian.Start, _ link: ProfileLink, in folder: StateFolder, holding lock: ProfileLock
+    ) throws -> GuardianProcess {
+        // New files, so that a relay which still reads the old ones is not confused.
+        for name in [EventLog.fileName, logName] { folder.remove(name) }
+        let output = try folder.open(EventLog.fileName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
+        let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
+        let events = try folder.open(EventLog.fileName, O_RDONLY)
+        var command = LocalCommand([ownExecutable, subcommand, start.rawValue, link.path])
+        command.grouping = .ownSession
+        command.directory = "/"
+        command.input = .null
+        command.output = .descriptor(output.raw)
+        command.errorOutput = .descriptor(complaints.raw)
+        command.descriptors = try spawnable(lock)
+        let process = try withExtendedLifetime((output, complaints, lock)) { try LocalProcess.start(command) }
+        for descriptor in command.descriptors { close(descriptor.ours) }
+        return GuardianProcess(process: process, events: events)
+    }
+
+    /// The guardian's own main.
+    static func main(_ words: [String]) async -> Int32 {
+        for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        // The locks are ours: no script may keep them longer.
+        for number in [exclusionNumber, livenessNumber] where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 {
+            return complain("the guardian is started by \"activate\", not by hand", .usage)
+        }
+        guard words.count == 2, let start = Guardian.Start(rawValue: words[0]) else {
+            return complain("the guardian is started by \"activate\", not by hand", .usage)
+        }
+        do {
+            var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog())
+            await guardian.run(start)
+            return ExitCode.done.rawValue
+        } catch {
+            return complain("\(error)", .failed)
+        }
+    }
+
+    /// Copies of the locks' descriptors above the numbers that they get, so that none overwrites the other.
+    private static func spawnable(_ lock: ProfileLock) throws(SystemError) -> [(ours: Int32, theirs: Int32)] {
+        var result: [(ours: Int32, theirs: Int32)] = []
+        for (file, number) in [(lock.exclusion, exclusionNumber), (lock.liveness, livenessNumber)] {
+            let copy = fcntl(file.descriptor.raw, F_DUPFD_CLOEXEC, 10)
+            guard copy >= 0 else { throw SystemError("fcntl") }
+            result.append((copy, number))
+        }
+        return result
+    }
+
+    /// Our file's name rather than `/proc/self/exe`, so that `ps` names us; the latter if the file is gone.
+    private static var ownExecutable: String {
+        guard let path = linkTarget("/proc/self/exe"), isRunnable(path) else { return "/proc/self/exe" }
+        return path
+    }
+}
+
+/// Says what went wrong on standard error.
+func complain(_ text: String, _ code: ExitCode) -> Int32 {
+    let bytes = Array("activate: error: \(text)\n".utf8)
+    _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }  // nobody else to tell
+    return code.rawValue
+}

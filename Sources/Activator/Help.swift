@@ -1,0 +1,30 @@
+import Shared
+
+enum Help {
+    static let version = "deploy-swift activate 0.1.0\n"
+
+    static let text = """
+        usage: activate [-d|--debug-logs] [--log-dir DIR] COMMAND …
+
+        Puts a Nix profile on a new generation, and back if that is not confirmed in time.
+        A PROFILE is --profile-path PATH, or --profile-user USER --profile-name NAME.
+
+        commands:
+          activate CLOSURE PROFILE --temp-path PATH --confirm-timeout SECONDS
+                   [--magic-rollback] [--auto-rollback] [--dry-activate] [--boot]
+                   [--nonce HEX [--deployer TEXT] [--activation-timeout SECONDS]]
+                   with --nonce: events as JSON lines on standard output
+          confirm  PROFILE --nonce HEX       confirm it, wait for the verdict and print it
+          revoke   PROFILE [--nonce HEX]     take back what was committed
+          status   PROFILE…                  print what is there, one JSON line a profile
+          recover  PROFILE…                  finish what was interrupted
+          wait     CLOSURE --temp-path PATH [--activation-timeout SECONDS]
+
+        exit codes:
+        \(ExitCode.allCases.map { "  \($0.rawValue < 100 ? " " : "")\($0.rawValue < 10 ? " " : "")\($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"))
+
+        example:
+          activate status --profile-user root --profile-name system
+
+        """
+}

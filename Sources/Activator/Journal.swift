@@ -1,0 +1,110 @@
+import Glibc
+import Shared
+
+/// The agent's durable record of one activation: all that is needed to finish or undo it, by whoever comes next.
+struct Record: Sendable, Codable, Equatable {
+    /// The undo log: what has been begun or done, written down before it is relied on.
+    struct Progress: Sendable, Codable, Equatable {
+        /// `nix-env --set` may have run.
+        var settingProfile = false
+        /// It has: the link is on this.
+        var profileSet: Generation?
+        /// False if the profile had this generation before.
+        var isNew = false
+        /// The closure's script may have run.
+        var scriptStarted = false
+    }
+
+    var version = 1
+    /// 32 hexadecimal digits; the nonce where the deployer gave one.
+    var id: String
+    var nonce: String?
+    var state: ProfileStatus.State
+    var closure: String
+    /// Absolute path of the profile's link.
+    var link: String
+    var previous: Generation?
+    /// What the link said before, word for word.
+    var previousTarget: String?
+    var policy: Activation.Policy
+    /// Seconds.
+    var confirmTimeout: Int
+    /// Seconds; none if nil.
+    var activationTimeout: Int?
+    var tempPath: String
+    var deployer: String
+    /// Seconds since 1970.
+    var startedAt: Int
+    var bootID: String
+    /// Who carries it; whether it lives is told by the lock alone.
+    var guardian: ProcessIdentity?
+    /// When the node rolls back, in nanoseconds on the clock that counts since boot.
+    var deadline: Int64?
+    var progress = Progress()
+    /// Why it is rolled back.
+    var reason: String?
+    var report: VerdictReport?
+    /// The activation's last lines of output.
+    var lastLines: [String] = []
+
+    /// True once there is a verdict.
+    var isFinished: Bool { report != nil }
+    var canary: String { "canary-\(id)" }
+    var confirmed: String { "confirmed-\(id)" }
+    var expired: String { "expired-\(id)" }
+}
+
+/// `journal.json`, the newest record of a profile, and `history.jsonl`, how the last ones ended.
+struct Journal: Sendable {
+    static let fileName = "journal.json"
+    static let historyName = "history.jsonl"
+    static let historyLength = 64
+
+    let folder: StateFolder
+
+    /// The newest record; nil if there is none.
+    func read() throws(AgentError) -> Record? {
+        do {
+            guard let bytes = try folder.read(Self.fileName, limit: 4 << 20) else { return nil }
+            return try JSONLine.decode(Record.self, from: String(decoding: bytes, as: UTF8.self))
+        } catch let error as SystemError {
+            throw .system(error)
+        } catch {
+            throw .unreadableJournal(folder.path + Self.fileName, reason: "it is damaged or of a newer version")
+        }
+    }
+
+    func write(_ record: Record) throws(AgentError) {
+        do {
+            try folder.replace(Self.fileName, Array((try JSONLine.encode(record) + "\n").utf8))
+        } catch let error as SystemError {
+            throw .system(error)
+        } catch {
+            throw .unreadableJournal(folder.path + Self.fileName, reason: "\(error)")
+        }
+    }
+
+    /// The last records that ended, oldest first; lines that cannot be read are left out.
+    func history() -> [Record] {
+        // A damaged history must not stop a deploy: it is only there to be read by people.
+        let bytes = (try? folder.read(Self.historyName, limit: 64 << 20)) ?? nil
+        return String(decoding: bytes ?? [], as: UTF8.self).split(separator: "\n").compactMap {
+            try? JSONLine.decode(Record.self, from: $0)
+        }
+    }
+
+    /// Adds a record to the history unless it is there; the oldest leave.
+    func remember(_ record: Record) throws {
+        var records = history()
+        guard record.isFinished, records.last != record else { return }
+        records = records.suffix(Self.historyLength - 1) + [record]
+        let text = try records.map { try JSONLine.encode($0) + "\n" }.joined()
+        try folder.replace(Self.historyName, Array(text.utf8))
+    }
+
+    /// How the activation of this id stands, whether it is the newest or an earlier one.
+    func record(_ id: String) throws(AgentError) -> Record? {
+        if let newest = try read(), newest.id == id { return newest }
+        return history().last { $0.id == id }
+    }
+}

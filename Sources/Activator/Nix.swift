@@ -1,0 +1,48 @@
+import Shared
+
+/// Nix's own programs on this node, and the environment that they and activation scripts get: ours, with a PATH that
+/// has them.
+struct Nix: Sendable {
+    let environment: [String: String]
+
+    /// Where Nix is looked for after PATH.
+    static func usualFolders(_ environment: [String: String]) -> [String] {
+        let home = homeFolder(environment).map { ["\($0)/.nix-profile/bin", "\($0)/.local/state/nix/profile/bin"] }
+        return ["/run/current-system/sw/bin", "/nix/var/nix/profiles/default/bin"] + (home ?? [])
+            + ["/usr/local/bin", "/usr/bin", "/bin"]
+    }
+
+    init(_ environment: [String: String]) {
+        var environment = environment
+        let path = environment["PATH"].flatMap { $0.isEmpty ? nil : $0 } ?? "/usr/bin:/bin"
+        environment["PATH"] = path
+        if locateProgram("nix-env", path: path) == nil {
+            let folder = Self.usualFolders(environment).first { isRunnable("\($0)/nix-env") }
+            if let folder { environment["PATH"] = "\(path):\(folder)" }
+        }
+        self.environment = environment
+    }
+
+    /// Runs `nix-env -p LINK …`.
+    ///
+    /// - Throws: ``AgentError/toolFailed(_:_:text:)``, ``AgentError/toolMissing(_:)``
+    func env(_ link: ProfileLink, _ words: [String]) async throws {
+        try await run(["nix-env", "-p", link.path] + words)
+    }
+
+    /// Runs one of Nix's programs to its end.
+    func run(_ words: [String]) async throws {
+        let result: LocalResult
+        do {
+            // Another nix-env may hold the profile's own lock; nobody waits for that for ever.
+            result = try await LocalCommand(words, environment: environment)
+                .run(outputLimit: 64 << 10, timeLimit: .seconds(300))
+        } catch LocalCommandError.notFound(let program) {
+            throw AgentError.toolMissing(program)
+        }
+        guard result.exit.isSuccess else {
+            let text = result.timedOut ? "ended after 300 s" : lastLines(5, of: result.errorText).joined(separator: " ")
+            throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import Glibc
+import Shared
+import Synchronization
+
+/// Tells the deployer: this project's in JSON lines, deploy-rs's in log lines and the activation's own output.
+final class Reporter: Sendable {
+    enum Form: Sendable {
+        case events
+        case log(LegacyLog)
+        /// Nobody listens; the verdict is returned.
+        case silent
+    }
+
+    private let form: Form
+    private let broken = Flag()
+
+    init(_ form: Form) { self.form = form }
+
+    /// True once nobody reads any more; what runs on the node goes on.
+    var isBroken: Bool { broken.isSet }
+
+    func send(_ event: AgentEvent) {
+        switch form {
+        case .events:
+            // Our own types: they always encode.
+            if let line = try? JSONLine.encode(event) { put(STDOUT_FILENO, line) }
+        case .silent: break
+        case .log(let log):
+            if case .output(let stream, let line) = event {
+                put(stream == .stdout ? STDOUT_FILENO : STDERR_FILENO, line)
+            } else {
+                for (level, text) in event.logLines { log.write(level, text) }
+            }
+        }
+    }
+
+    /// Prints any other value as a line of JSON.
+    func sendLine(_ value: some Encodable) {
+        if let line = try? JSONLine.encode(value) { put(STDOUT_FILENO, line) }
+    }
+
+    func exitCode(_ verdict: Verdict) -> Int32 {
+        if case .log = form { return verdict == .committed ? 0 : 1 }
+        return verdict.exitCode.rawValue
+    }
+
+    /// For a holder that would not let us in.
+    var lockedCode: Int32 {
+        if case .log = form { return 1 }
+        return ExitCode.locked.rawValue
+    }
+
+    private func put(_ descriptor: Int32, _ line: String) {
+        if !writeAll(descriptor, line + "\n") { broken.set() }
+    }
+}
+
+/// Writes a text; false if nobody reads it.
+func writeAll(_ descriptor: Int32, _ text: String) -> Bool {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count >= 0 {
+            rest = rest.dropFirst(count)
+        } else if errno != EINTR {
+            return false
+        }
+    }
+    return true
+}
+
+extension AgentEvent {
+    /// How deploy-rs's users read it.
+    fileprivate var logLines: [(LegacyLog.Level, String)] {
+        switch self {
+        case .started: [(.info, "Activating profile")]
+        case .warning(let text): [(.warn, text)]
+        case .locked(let holder):
+            [(.error, "The profile is held by \(holder.deployer) (\(holder.closure)); nothing was changed")]
+        case .profileSet(let generation, let isNew):
+            [(.debug, "Profile is on generation \(generation)\(isNew ? "" : ", which existed before")")]
+        case .output: []
+        case .activationEnded(let exit, _): exit.isSuccess ? [(.info, "Activation succeeded!")] : []
+        case .awaitingConfirmation(let seconds):
+            [
+                (.info, "Magic rollback is enabled, setting up confirmation hook..."),
+                (.info, "Waiting for confirmation event... (\(seconds) s)"),
+            ]
+        case .rollingBack(let reason): [(.warn, "De-activating due to error: \(reason)")]
+        case .verdict(let report): report.logLines
+        }
+    }
+}
+
+extension VerdictReport {
+    fileprivate var logLines: [(LegacyLog.Level, String)] {
+        let place = "the profile is on \(text(generation))"
+        let why = reason.map { ": \($0)" } ?? ""
+        return switch verdict {
+        case .committed: [(.debug, "Committed; \(place)")]
+        case .rolledBack: [(.error, "Rolled back\(why); \(place)")]
+        case .failed: [(.error, "Nothing was changed\(why); \(place)")]
+        case .left: [(.error, "Left as it is, since auto rollback is off\(why); \(place)")]
+        case .stuck:
+            [
+                (.error, "Failed\(why)"),
+                (.error, "The rollback failed too: \(rollbackFailure ?? "no reason known"); \(place)"),
+            ]
+        }
+    }
+}

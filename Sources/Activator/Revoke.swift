@@ -1,0 +1,85 @@
+import Glibc
+import Shared
+
+enum RevokeError: Error, Equatable, CustomStringConvertible {
+    case unknownNonce(link: String)
+    case notCommitted(link: String, Verdict)
+
+    var description: String {
+        switch self {
+        case .unknownNonce(let link): "\(link) has no activation of this nonce, so there is nothing to take back"
+        case .notCommitted(let link, let verdict):
+            "the activation of \(link) is not to be taken back: it ended as \(verdict.rawValue)"
+        }
+    }
+}
+
+/// The subcommand `revoke`: takes back exactly what an activation committed.
+struct Revoke: Sendable {
+    let link: ProfileLink
+    let nonce: String?
+    let relay: Relay
+
+    func run() async throws -> Int32 {
+        let folder = try StateFolder.make(beside: link)
+        guard let lock = try ProfileLock.tryTake(in: folder) else { return relay.locked(folder) }
+        try await relay.recoverFirst(folder, lock)
+        let journal = Journal(folder: folder)
+        var record = try nonce.map { try recorded($0, journal) } ?? lastCommitted(journal) ?? foreign()
+        if let report = record.report, report.verdict == .rolledBack {
+            relay.reporter.send(.verdict(report))
+            return 0
+        }
+        if record.progress.profileSet == record.previous, record.previous != nil { return unchanged(record) }
+        record.state = .rollingBack
+        record.reason = "it was revoked"
+        record.report = nil
+        if let newest = try journal.read() { try journal.remember(newest) }
+        try journal.write(record)
+        let code = try await relay.carry(.resume, record, in: folder, lock)
+        return code == relay.reporter.exitCode(.rolledBack) ? 0 : code
+    }
+
+    private func recorded(_ nonce: String, _ journal: Journal) throws -> Record {
+        guard let record = try journal.record(nonce) else { throw RevokeError.unknownNonce(link: link.path) }
+        switch record.report?.verdict {
+        case .committed, .rolledBack, nil: return record
+        case .left?, .stuck?: return record
+        case .failed?: throw RevokeError.notCommitted(link: link.path, .failed)
+        }
+    }
+
+    /// The last activation whose newest verdict is that it was committed.
+    private func lastCommitted(_ journal: Journal) throws -> Record? {
+        var seen: Set<String> = []
+        let newest = try journal.read().map { [$0] } ?? []
+        for record in newest + journal.history().reversed() where seen.insert(record.id).inserted {
+            if record.report?.verdict == .committed { return record }
+        }
+        return nil
+    }
+
+    /// For a profile that deploy-rs's agent activated: the next lower generation, as there; but nothing is deleted.
+    private func foreign() throws -> Record {
+        guard let current = try link.generation(), let number = current.number,
+            let lower = link.generations().filter({ $0.key < number }).max(by: { $0.key < $1.key })
+        else { throw AgentError.noGeneration(link: link.path) }
+        var request = ActivateRequest(
+            closure: current.path, profile: .path(link.path), tempPath: "/tmp", confirmTimeout: 0)
+        request.autoRollback = true
+        var record = try Record(request, link)
+        record.previous = Generation(number: lower.key, path: lower.value)
+        record.previousTarget = nil
+        record.progress = Record.Progress(settingProfile: true, profileSet: current, isNew: true, scriptStarted: true)
+        return record
+    }
+
+    private func unchanged(_ record: Record) -> Int32 {
+        relay.reporter.send(
+            .verdict(
+                VerdictReport(
+                    .rolledBack, generation: record.previous,
+                    reason: "nothing to take back: the profile was on this generation before")))
+        return 0
+    }
+}

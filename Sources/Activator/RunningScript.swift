@@ -1,0 +1,35 @@
+import Glibc
+import Shared
+
+/// Which process runs the activation script just now, for a successor that has to end it: the file `script`.
+struct RunningScript: Sendable {
+    static let fileName = "script"
+
+    let folder: StateFolder
+
+    /// Without the note a successor cannot end it; that is no reason to stop.
+    func note(_ id: Int32) {
+        guard let identity = ProcessIdentity(of: id), let line = try? JSONLine.encode(identity) else { return }
+        clear()
+        // Not made durable: no process outlives a power loss.
+        try? folder.open(Self.fileName, O_WRONLY | O_CREAT | O_EXCL).write(Array(line.utf8), Self.fileName)
+    }
+
+    func clear() { folder.remove(Self.fileName) }
+
+    /// Ends an activation script that outlived its guardian: two must not work on one system.
+    func end(_ events: EventLog) async {
+        defer { clear() }
+        guard let bytes = (try? folder.read(Self.fileName, limit: 4096)) ?? nil,
+            let script = try? JSONLine.decode(ProcessIdentity.self, from: String(decoding: bytes, as: UTF8.self)),
+            script.isRunning
+        else { return }
+        events.send(.warning("the interrupted activation still ran (process \(script.id)): it is ended"))
+        for signal in [SIGTERM, SIGKILL] {
+            kill(-script.id, signal)
+            for _ in 0..<50 where script.isRunning {
+                try? await Task.sleep(for: .milliseconds(100))  // cancelling is not used here
+            }
+        }
+    }
+}

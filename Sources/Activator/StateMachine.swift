@@ -1,0 +1,134 @@
+import Shared
+
+/// One activation from its start to its verdict, as pure steps: an event goes in, the next effect comes out.
+///
+/// Whoever carries the effects out answers each with one event. What does not fit the phase is ignored, so that no
+/// order of events can lead to two verdicts.
+struct Activation: Sendable, Equatable {
+    struct Policy: Sendable, Codable, Hashable {
+        var magicRollback: Bool
+        var autoRollback: Bool
+        var boot: Bool
+
+        /// Boot has nothing to confirm yet.
+        var needsConfirmation: Bool { magicRollback && !boot }
+    }
+
+    enum Phase: Sendable, Hashable {
+        case staged, settingProfile, runningScript, makingCanary, awaiting, committing
+        case rollingBack(reason: String)
+        case ended(Verdict)
+    }
+
+    enum Event: Sendable, Hashable {
+        case begin
+        case profileSet
+        /// `linkMoved` tells whether the profile is somewhere else than before all the same.
+        case setFailed(String, linkMoved: Bool)
+        case scriptSucceeded
+        case scriptFailed(String)
+        case canaryMade
+        case canaryFailed(String)
+        case confirmed
+        case expired(String)
+        case commitWritten
+        case commitFailed(String)
+        /// All that was done is undone; the note says what a person should know about it.
+        case undone(note: String?)
+        case undoFailed(String)
+    }
+
+    enum Effect: Sendable, Hashable {
+        case setProfile, runScript, makeCanary, awaitConfirmation
+        /// Write the verdict `committed` down; it holds from then on.
+        case commit
+        case undo
+        case conclude(Verdict, reason: String?, rollbackFailure: String? = nil)
+    }
+
+    let policy: Policy
+    private(set) var phase = Phase.staged
+
+    init(_ policy: Policy) { self.policy = policy }
+
+    /// Takes an event in; nil if nothing follows from it in this phase.
+    mutating func handle(_ event: Event) -> Effect? {
+        switch (phase, event) {
+        case (.staged, .begin): return enter(.settingProfile, .setProfile)
+        case (.settingProfile, .profileSet): return enter(.runningScript, .runScript)
+        case (.settingProfile, .setFailed(let reason, linkMoved: false)): return end(.failed, reason)
+        case (.settingProfile, .setFailed(let reason, linkMoved: true)): return rollBack(reason)
+        case (.runningScript, .scriptSucceeded):
+            return policy.needsConfirmation ? enter(.makingCanary, .makeCanary) : enter(.committing, .commit)
+        case (.runningScript, .scriptFailed(let reason)):
+            return policy.autoRollback ? rollBack(reason) : end(.left, reason)
+        case (.makingCanary, .canaryMade): return enter(.awaiting, .awaitConfirmation)
+        case (.makingCanary, .canaryFailed(let reason)): return rollBack(reason)
+        case (.awaiting, .confirmed): return enter(.committing, .commit)
+        case (.awaiting, .expired(let reason)): return rollBack(reason)
+        case (.committing, .commitWritten): return end(.committed, nil)
+        case (.committing, .commitFailed(let reason)): return rollBack(reason)
+        case (.rollingBack(let reason), .undone(let note)): return end(.rolledBack, join(reason, note))
+        case (.rollingBack(let reason), .undoFailed(let failure)): return end(.stuck, reason, failure)
+        default: return nil
+        }
+    }
+
+    private mutating func enter(_ phase: Phase, _ effect: Effect) -> Effect {
+        self.phase = phase
+        return effect
+    }
+
+    private mutating func rollBack(_ reason: String) -> Effect { enter(.rollingBack(reason: reason), .undo) }
+
+    private mutating func end(_ verdict: Verdict, _ reason: String?, _ failure: String? = nil) -> Effect {
+        enter(.ended(verdict), .conclude(verdict, reason: reason, rollbackFailure: failure))
+    }
+
+    private func join(_ reason: String, _ note: String?) -> String { note.map { "\(reason); \($0)" } ?? reason }
+}
+
+extension Activation {
+    /// What a predecessor left that died without a verdict.
+    struct Remains: Sendable, Equatable {
+        var state: ProfileStatus.State
+        /// A confirmation had taken the canary.
+        var isConfirmed: Bool
+        /// Why it was being rolled back, if it was.
+        var reason: String?
+    }
+
+    /// Takes over an interrupted activation. What was not committed is undone, unless the user wants neither rollback.
+    static func resuming(_ remains: Remains, _ policy: Policy) -> (Activation, Effect?) {
+        var machine = Activation(policy)
+        let effect: Effect?
+        switch remains.state {
+        case .staged: effect = machine.end(.failed, "interrupted before anything was changed")
+        case .activating where !policy.autoRollback && !policy.needsConfirmation:
+            effect = machine.end(.left, "interrupted during activation, and autoRollback is off")
+        case .activating: effect = machine.rollBack("interrupted during activation")
+        case .awaitingConfirmation where remains.isConfirmed: effect = machine.enter(.committing, .commit)
+        case .awaitingConfirmation: effect = machine.rollBack("interrupted before it was confirmed")
+        case .rollingBack: effect = machine.rollBack(remains.reason ?? "interrupted during rollback")
+        case .committed, .rolledBack, .failed, .left, .stuck: effect = nil
+        }
+        return (machine, effect)
+    }
+
+    /// The phase as the journal and `status` name it.
+    var state: ProfileStatus.State {
+        switch phase {
+        case .staged: .staged
+        case .settingProfile, .runningScript, .makingCanary: .activating
+        case .awaiting: .awaitingConfirmation
+        // Not committed until that is written down; until then only an earlier state can be read anyway.
+        case .committing: policy.needsConfirmation ? .awaitingConfirmation : .activating
+        case .rollingBack: .rollingBack
+        case .ended(.committed): .committed
+        case .ended(.rolledBack): .rolledBack
+        case .ended(.failed): .failed
+        case .ended(.left): .left
+        case .ended(.stuck): .stuck
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import Glibc
+import Shared
+
+/// The subcommand `status`, for one profile: reads, and changes nothing.
+struct Status: Sendable {
+    let link: ProfileLink
+
+    func read() throws -> ProfileStatus {
+        let generation = try link.generation()
+        guard let folder = try StateFolder.find(beside: link), let record = try Journal(folder: folder).read() else {
+            return ProfileStatus(profile: link.path, generation: generation, activation: nil)
+        }
+        let isGuarded = try !record.isFinished && FileLock.isHeld(ProfileLock.livenessName, in: folder)
+        let activation = ProfileStatus.Activation(
+            state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
+            startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
+            secondsLeft: secondsLeft(record))
+        return ProfileStatus(profile: link.path, generation: generation, activation: activation)
+    }
+
+    private func secondsLeft(_ record: Record) -> Int? {
+        guard record.state == .awaitingConfirmation, record.bootID == currentBootID(), let deadline = record.deadline
+        else { return nil }
+        return max(0, Int((deadline - bootTime()) / 1_000_000_000))
+    }
+}

@@ -1,0 +1,48 @@
+import Dispatch
+import Glibc
+import Shared
+
+/// Waits for the verdict of an activation that another process carries.
+struct VerdictWatch: Sendable {
+    let folder: StateFolder
+    let link: ProfileLink
+
+    /// Waits for it, finishing the work of a guardian that dies.
+    ///
+    /// - Parameter onChange: called with the record whenever it may have changed and has no verdict yet
+    func verdict(of id: String, onChange: (Record) throws -> Void = { _ in }) async throws -> VerdictReport {
+        let watch = FolderWatch(folder)
+        let free = Flag()
+        pokeWhenFree(watch, free)
+        for await _ in watch.wakes {
+            let isFree = free.isSet
+            guard let record = try Journal(folder: folder).record(id) else {
+                throw ConfirmError.unknownNonce(link: link.path)
+            }
+            if let report = record.report { return report }
+            try onChange(record)
+            if isFree { return try await takeOver(record) }
+        }
+        throw CancellationError()
+    }
+
+    /// The lock of a living guardian falls when it dies, which no one has to look for. It blocks a thread of its own.
+    private func pokeWhenFree(_ watch: FolderWatch, _ free: Flag) {
+        DispatchQueue(label: "liveness").async { @Sendable [folder] in
+            // If it cannot be watched, the verdict still wakes us.
+            guard (try? FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)) != nil else { return }
+            free.set()
+            watch.poke()
+        }
+    }
+
+    private func takeOver(_ record: Record) async throws -> VerdictReport {
+        guard let lock = try ProfileLock.tryTake(in: folder) else {
+            // Someone is at it already: wait for that one.
+            return try await verdict(of: record.id)
+        }
+        if let report = try Journal(folder: folder).record(record.id)?.report { return report }
+        let silent = Reporter(.silent)
+        return try await Recovery(link: link, folder: folder, reporter: silent, isQuiet: true).finish(record, lock)
+    }
+}

@@ -1,0 +1,160 @@
+/// The subcommands that ``AgentCommand`` knows.
+enum AgentSubcommand: String {
+    case activate, wait, revoke, confirm, status, recover
+
+    var takesClosure: Bool { self == .activate || self == .wait }
+    var takesSeveralProfiles: Bool { self == .status || self == .recover }
+
+    /// The options besides those of a profile.
+    var options: Set<String> {
+        switch self {
+        case .activate:
+            [
+                "--temp-path", "--confirm-timeout", "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot",
+                "--nonce", "--deployer", "--activation-timeout",
+            ]
+        case .wait: ["--temp-path", "--activation-timeout"]
+        case .revoke, .confirm: ["--nonce"]
+        case .status, .recover: []
+        }
+    }
+}
+
+/// What was found on the agent's command line after the subcommand.
+struct AgentWords {
+    var closure: String?
+    private var values: [String: String] = [:]
+    private var flags: Set<String> = []
+    private var profiles: [ProfileLocation] = []
+    private var user: String?
+    private var name: String?
+
+    private static let plainFlags: Set = ["--magic-rollback", "--auto-rollback", "--dry-activate", "--boot"]
+    private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
+
+    mutating func take(
+        _ option: String, for command: AgentSubcommand, _ reader: inout OptionReader
+    ) throws(AgentUsageError) {
+        if Self.profileOptions.contains(option), command != .wait {
+            return try takeProfile(option, try reader.value(option))
+        }
+        guard command.options.contains(option) else { throw .unknownOption(option) }
+        guard values[option] == nil, !flags.contains(option) else { throw .repeated(option: option) }
+        if Self.plainFlags.contains(option) {
+            flags.insert(option)
+        } else {
+            values[option] = try reader.value(option)
+        }
+    }
+
+    func command(_ name: AgentSubcommand) throws(AgentUsageError) -> AgentCommand {
+        switch name {
+        case .activate: .activate(try activateRequest())
+        case .wait:
+            .wait(
+                WaitRequest(
+                    closure: try required(closure, "the closure"),
+                    tempPath: try value("--temp-path"),
+                    activationTimeout: try seconds("--activation-timeout")
+                )
+            )
+        case .revoke: .revoke(RevokeRequest(profile: try profile(), nonce: try nonce()))
+        case .confirm: .confirm(ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce")))
+        case .status: .status(try allProfiles())
+        case .recover: .recover(try allProfiles())
+        }
+    }
+
+    private mutating func takeProfile(_ option: String, _ value: String) throws(AgentUsageError) {
+        switch option {
+        case "--profile-path": profiles.append(.path(value))
+        case "--profile-user":
+            guard user == nil else { throw .repeated(option: option) }
+            user = value
+        default:
+            guard name == nil else { throw .repeated(option: option) }
+            name = value
+        }
+        guard let user, let name else { return }
+        profiles.append(.named(user: user, name: name))
+        self.user = nil
+        self.name = nil
+    }
+
+    private func activateRequest() throws(AgentUsageError) -> ActivateRequest {
+        var request = ActivateRequest(
+            closure: try required(closure, "the closure"),
+            profile: try profile(),
+            tempPath: try value("--temp-path"),
+            confirmTimeout: try required(seconds("--confirm-timeout"), "option --confirm-timeout")
+        )
+        request.magicRollback = flags.contains("--magic-rollback")
+        request.autoRollback = flags.contains("--auto-rollback")
+        request.dryActivate = flags.contains("--dry-activate")
+        request.boot = flags.contains("--boot")
+        request.session = try session()
+        return request
+    }
+
+    private func session() throws(AgentUsageError) -> ActivateRequest.Session? {
+        guard let nonce = try nonce() else {
+            for option in ["--deployer", "--activation-timeout"] where values[option] != nil {
+                throw .missing("option --nonce, which \(option) goes with,")
+            }
+            return nil
+        }
+        let timeout = try seconds("--activation-timeout")
+        guard timeout != 0 else {
+            throw .invalidValue(option: "--activation-timeout", value: "0", expected: "a number from 1 to 65535")
+        }
+        return ActivateRequest.Session(
+            nonce: nonce, activationTimeout: timeout, deployer: values["--deployer"] ?? "unknown")
+    }
+
+    private func allProfiles() throws(AgentUsageError) -> [ProfileLocation] {
+        if user != nil { throw .missing("option --profile-name, which --profile-user goes with,") }
+        if name != nil { throw .missing("option --profile-user, which --profile-name goes with,") }
+        guard !profiles.isEmpty else {
+            throw .missing("option --profile-path, or --profile-user and --profile-name,")
+        }
+        return profiles
+    }
+
+    private func profile() throws(AgentUsageError) -> ProfileLocation {
+        let profiles = try allProfiles()
+        guard profiles.count > 1 else { return profiles[0] }
+        if Set(profiles.map(\.isPath)).count == 2 { throw .conflict("--profile-path", "--profile-user") }
+        throw .repeated(option: profiles[0].isPath ? "--profile-path" : "--profile-user")
+    }
+
+    private func nonce() throws(AgentUsageError) -> String? {
+        guard let nonce = values["--nonce"] else { return nil }
+        guard nonce.utf8.count == 32, nonce.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
+            throw .invalidValue(option: "--nonce", value: nonce, expected: "32 hexadecimal digits")
+        }
+        return nonce
+    }
+
+    private func seconds(_ option: String) throws(AgentUsageError) -> Int? {
+        guard let text = values[option] else { return nil }
+        guard let number = UInt16(text) else {
+            throw .invalidValue(option: option, value: text, expected: "a number from 0 to 65535")
+        }
+        return Int(number)
+    }
+
+    private func value(_ option: String) throws(AgentUsageError) -> String {
+        try required(values[option], "option \(option)")
+    }
+
+    private func required<Value>(_ value: Value?, _ what: String) throws(AgentUsageError) -> Value {
+        guard let value else { throw .missing(what) }
+        return value
+    }
+}
+
+extension ProfileLocation {
+    fileprivate var isPath: Bool {
+        if case .path = self { true } else { false }
+    }
+}
