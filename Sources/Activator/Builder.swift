@@ -8,9 +8,6 @@ enum Builder {
     /// The first words that belong here.
     static let commands: Set<String> = ["wrap", "check-schema", "check-activate"]
 
-    /// True for the first word of a builder's command line.
-    static func takes(_ word: String?) -> Bool { word.map(commands.contains) ?? false }
-
     /// Runs the builder that the words name, with the process's environment.
     ///
     /// - Parameter words: those after the program's name
