@@ -152,7 +152,7 @@ struct Guardian {
         for await _ in watch.wakes {
             if legacyCanary?.isConfirmed ?? canary.isConfirmed { return .confirmed }
             guard bootTime() >= deadline else { continue }
-            if legacyCanary == nil, !canary.expire() { return .confirmed }
+            if !(legacyCanary?.expire() ?? canary.expire()) { return .confirmed }
             return .expired("it was not confirmed within \(record.confirmTimeout) s")
         }
         return .expired("the wait for its confirmation was cut short")
@@ -162,7 +162,10 @@ struct Guardian {
         do {
             var committed = record
             committed.state = .committed
-            committed.report = VerdictReport(.committed, generation: try link.generation())
+            let generation = try link.generation()
+            let moved = generation != record.progress.profileSet
+            let reason = moved ? "someone else has moved the profile meanwhile, to \(text(generation))" : nil
+            committed.report = VerdictReport(.committed, generation: generation, reason: reason)
             try journal.write(committed)
             record = committed
             return .commitWritten
