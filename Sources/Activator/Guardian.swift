@@ -17,12 +17,16 @@ struct Guardian {
     let events: EventLog
     /// Holds the roots; see ``Roots``.
     let roots: Roots
+    /// Lets go of the profile.
+    let unlock: @Sendable () -> Void
     private(set) var record: Record
     private var machine: Activation
     private var legacyCanary: LegacyCanary?
 
     /// - Throws: ``AgentError`` if there is nothing to carry
-    init(_ link: ProfileLink, _ environment: [String: String], events: EventLog) throws {
+    init(
+        _ link: ProfileLink, _ environment: [String: String], events: EventLog, unlock: @escaping @Sendable () -> Void
+    ) throws {
         guard let folder = try StateFolder.find(beside: link) else { throw AgentError.noGeneration(link: link.path) }
         let journal = Journal(folder: folder)
         guard let record = try journal.read() else { throw AgentError.noGeneration(link: link.path) }
@@ -32,6 +36,7 @@ struct Guardian {
         self.journal = journal
         self.record = record
         self.events = events
+        self.unlock = unlock
         generations = Generations(link: link, nix: nix)
         roots = Roots(folder: folder, nix: nix)
         machine = Activation(record.policy)
@@ -213,6 +218,8 @@ struct Guardian {
         canary.clear()
         legacyCanary?.clear()
         if verdict != .stuck { roots.release() }
+        // First unlock, then tell: who hears of it may come back at once.
+        unlock()
         events.send(.verdict(report))
         return nil
     }
