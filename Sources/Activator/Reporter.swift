@@ -34,6 +34,15 @@ final class Reporter: Sendable {
         }
     }
 
+    /// deploy-rs says nothing about a dry run that went well.
+    func sendDryRunEnded(_ exit: Exit, timedOut: Bool) {
+        if case .log(let log) = form {
+            if !exit.isSuccess { log.write(.error, "The activation script ended with \(exit)") }
+        } else {
+            send(.activationEnded(exit, timedOut: timedOut))
+        }
+    }
+
     /// Prints any other value as a line of JSON.
     func sendLine(_ value: some Encodable) {
         if let line = try? JSONLine.encode(value) { put(STDOUT_FILENO, line) }
