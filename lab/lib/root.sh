@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian trees for --root, made once per user and suite.
 
-packages=(nix-bin openssh-server openssh-client sudo iproute2 libdbi-perl ca-certificates git perl procps
+packages=(nix-bin libssh2-1t64 openssh-server openssh-client sudo iproute2 libdbi-perl ca-certificates git perl procps
     systemd systemd-sysv dbus libpam-systemd dbus-user-session)
 
 # The mirror that this machine's own apt uses for Debian; deb822 files first, they are what Debian installs today.
