@@ -32,7 +32,7 @@ lab_root() {
 make_root() {
     local suite=$1 roots=$2 mirror script=$1 scripts=/usr/share/debootstrap/scripts new
     [[ ! -d $roots/$suite ]] || return 0 # another process made it while this one waited
-    mirror=$(debian_mirror | head -n 1)
+    read -r mirror < <(debian_mirror) || true
     [[ -n $mirror ]] || die "no Debian mirror in /etc/apt: add one to its sources"
     # A suite newer than this debootstrap is bootstrapped as unstable is.
     [[ -e $scripts/$suite ]] || script=sid
