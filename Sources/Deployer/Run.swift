@@ -1,4 +1,3 @@
-import Foundation
 import Shared
 
 /// One call of `deploy`: evaluate, plan, ask; look at the nodes while everything is built; copy; then activate.
@@ -13,6 +12,7 @@ struct Run: Sendable {
     let askPassword: @Sendable (String) async throws -> Secret?
     /// Absolute path of this `deploy`.
     let program: String
+    let user = LocalUser(environment: currentEnvironment())
 
     /// Deploys what was asked for.
     ///
@@ -76,7 +76,7 @@ struct Run: Sendable {
             return requests.indices.compactMap { found[$0] }
         }
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
-        return try PlanMaker(overrides: options.overrides, localUser: localUserName()).plan(evaluations)
+        return try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
     }
 
     private func ask(about plan: Plan) async throws {
@@ -106,7 +106,7 @@ struct Run: Sendable {
         let mode = ActivationMode(
             dryActivate: options.dryActivate, boot: options.boot,
             agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
-            deployer: "\(localUserName())@\(ProcessInfo.processInfo.hostName)")
+            deployer: "\(user.name)@\(user.machine)")
         let rollout = Rollout(
             connector: connector, console: console, mode: mode, limit: options.parallel, brake: interruption.brake)
         var results = await rollout.run(nodes)

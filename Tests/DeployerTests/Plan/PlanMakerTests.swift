@@ -192,6 +192,6 @@ struct PlanMakerTests {
     }
 
     @Test func theLocalUserHasAName() {
-        #expect(!localUserName().isEmpty)
+        #expect(!LocalUser(environment: [:]).name.isEmpty)
     }
 }
