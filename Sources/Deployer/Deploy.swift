@@ -50,7 +50,8 @@ struct Deploy {
 
     private static func programPath() -> String {
         // Linux knows; elsewhere the first word is all there is.
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first ?? "deploy"
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first
+            ?? "deploy"
     }
 
     private static func say(_ line: String) {

@@ -67,14 +67,8 @@ struct Run: Sendable {
     private func plan(_ requests: [EvaluationRequest], _ nix: Nix) async throws -> Plan {
         for request in requests { console.tell(.info, "evaluating \(request.source)") }
         let evaluator = evaluator(nix)
-        let evaluations = try await withThrowingTaskGroup(of: (Int, Evaluation).self) { group in
-            for (index, request) in requests.enumerated() {
-                group.addTask { (index, try await evaluator.evaluate(request)) }
-            }
-            var found: [Int: Evaluation] = [:]
-            for try await (index, evaluation) in group { found[index] = evaluation }
-            return requests.indices.compactMap { found[$0] }
-        }
+        let evaluations = try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
+            .map { try $0.get() }
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
         return try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
     }
@@ -135,7 +129,8 @@ struct Run: Sendable {
 
     private func evaluator(_ nix: Nix) -> Evaluator {
         var evaluator = Evaluator(nix: nix, extraArguments: options.nixArguments)
-        evaluator.onLine = { [console] in console.relay($0, from: "nix") }
+        let relay = UntilError { [console] in console.relay($0, from: "nix") }
+        evaluator.onLine = { relay.add($0) }
         return evaluator
     }
 

@@ -38,6 +38,8 @@ enum EvaluationError: Explained, Equatable {
         case .unknownProfile(_, let name, let known): Self.known(name, "it has", known)
         case .noFlakes:
             "put \"experimental-features = nix-command flakes\" into nix.conf, or name a folder with default.nix"
+        case .nix(_, let failure) where failure.lastLines.contains { $0.contains("NAR hash mismatch in input") }:
+            "an input changed since flake.lock was written, as after an upgrade of deploy-swift: nix flake lock --update-input deploy-rs"
         case .nix, .wrongAttributes, .noSuchFile, .unreadable, .tooLarge: nil
         }
     }
