@@ -5,7 +5,7 @@ let
   # As builtins.toJSON, but a function becomes a mark that the check can name with its path, not a failed evaluation.
   plain = value:
     if builtins.isFunction value || value ? __functor then { __functor = true; }
-    else if value ? outPath || builtins.isPath value then store.path value
+    else if value ? outPath || builtins.isPath value then store.string value
     else if builtins.isAttrs value then builtins.mapAttrs (_: plain) value
     else if builtins.isList value then map plain value
     else value;
@@ -20,7 +20,7 @@ let
       (profile: if !(builtins.isString (profile.value.path or null)) then [ ] else [{
         node = node.name;
         profile = profile.name;
-        path = store.path profile.value.path;
+        path = store.string profile.value.path;
       }])
       (named (sets (node.value.profiles or { }))))
     (named (sets (data.nodes or { })));

@@ -12,9 +12,14 @@ let
     if builtins.hasContext text || top text == null then text
     else builtins.appendContext text { ${top text}.path = true; };
 in
-{
+rec {
   # A derivation, a path (which is copied) or a string.
-  path = thing: withContext "${thing}";
+  string = thing: withContext "${thing}";
+
+  # The same, where it must lie in the store: links to anything else would lead nowhere on a node.
+  path = thing:
+    let text = string thing;
+    in if top text != null then text else throw "deploy-swift: ${text} is not in the Nix store: a profile can hold only what is";
 
   # A derivation's name, else the last part of the path, less a hash and what names in the store may not hold.
   name = thing:

@@ -4,7 +4,8 @@ import Shared
 @main
 struct Activate {
     static func main() async {
-        signal(SIGPIPE, SIG_IGN)
+        // A reader that is gone, a file that may not grow: errors, not our death.
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
         leaveInput()
         exit(await run(Array(CommandLine.arguments.dropFirst())))
     }

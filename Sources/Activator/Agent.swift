@@ -28,7 +28,13 @@ struct Agent: Sendable {
 
     private func activate(_ request: ActivateRequest) async throws -> Int32 {
         let reporter = reporter("activate", legacy: request.session == nil)
-        let link = try ProfileLink(request.profile, environment: environment)
+        let link: ProfileLink
+        do {
+            link = try ProfileLink(request.profile, environment: environment)
+        } catch {
+            reporter.send(.verdict(VerdictReport(.failed, generation: nil, reason: "\(error)")))
+            return reporter.exitCode(.failed)
+        }
         if request.dryActivate {
             return await DryRun(request: request, link: link, environment: environment, reporter: reporter).run()
         }

@@ -91,6 +91,9 @@ struct LegacyCanary: Sendable {
         return there.st_ino != ours.st_ino
     }
 
+    /// Removes it because the time is over; true unless someone was first, which confirms.
+    func expire() -> Bool { unlinkat(folder.raw, name, 0) == 0 || !isConfirmed }
+
     func clear() {
         if file != nil, !isConfirmed { unlinkat(folder.raw, name, 0) }
     }

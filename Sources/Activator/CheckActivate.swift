@@ -30,7 +30,8 @@ struct CheckActivate {
         let problems = profiles.compactMap(problem)
         guard problems.isEmpty else { throw BuilderError.problems(problems) }
         for warning in profiles.compactMap(warning) { Builder.report("activate: warning: \(warning)") }
-        try BuilderFiles.write(Array("can be activated: \(profiles.map(\.label).joined(separator: " "))\n".utf8), to: output, mode: 0o444)
+        let labels = profiles.map(\.label).joined(separator: " ")
+        try BuilderFiles.write(Array("can be activated: \(labels)\n".utf8), to: output, mode: 0o444)
     }
 
     func problem(_ profile: Profile) -> String? {

@@ -18,7 +18,7 @@ struct DryRun: Sendable {
             let result = try await script.run { @Sendable [reporter] stream, line in
                 reporter.send(.output(stream: stream, line: line))
             }
-            reporter.send(.activationEnded(result.exit, timedOut: result.timedOut))
+            reporter.sendDryRunEnded(result.exit, timedOut: result.timedOut)
             return result.exit.isSuccess && !result.timedOut ? ExitCode.done.rawValue : ExitCode.failed.rawValue
         } catch {
             reporter.send(.warning("the dry run could not be started: \(error)"))

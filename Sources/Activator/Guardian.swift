@@ -17,12 +17,16 @@ struct Guardian {
     let events: EventLog
     /// Holds the roots; see ``Roots``.
     let roots: Roots
+    /// Lets go of the profile.
+    let unlock: @Sendable () -> Void
     private(set) var record: Record
     private var machine: Activation
     private var legacyCanary: LegacyCanary?
 
     /// - Throws: ``AgentError`` if there is nothing to carry
-    init(_ link: ProfileLink, _ environment: [String: String], events: EventLog) throws {
+    init(
+        _ link: ProfileLink, _ environment: [String: String], events: EventLog, unlock: @escaping @Sendable () -> Void
+    ) throws {
         guard let folder = try StateFolder.find(beside: link) else { throw AgentError.noGeneration(link: link.path) }
         let journal = Journal(folder: folder)
         guard let record = try journal.read() else { throw AgentError.noGeneration(link: link.path) }
@@ -32,6 +36,7 @@ struct Guardian {
         self.journal = journal
         self.record = record
         self.events = events
+        self.unlock = unlock
         generations = Generations(link: link, nix: nix)
         roots = Roots(folder: folder, nix: nix)
         machine = Activation(record.policy)
@@ -152,7 +157,7 @@ struct Guardian {
         for await _ in watch.wakes {
             if legacyCanary?.isConfirmed ?? canary.isConfirmed { return .confirmed }
             guard bootTime() >= deadline else { continue }
-            if legacyCanary == nil, !canary.expire() { return .confirmed }
+            if !(legacyCanary?.expire() ?? canary.expire()) { return .confirmed }
             return .expired("it was not confirmed within \(record.confirmTimeout) s")
         }
         return .expired("the wait for its confirmation was cut short")
@@ -162,7 +167,10 @@ struct Guardian {
         do {
             var committed = record
             committed.state = .committed
-            committed.report = VerdictReport(.committed, generation: try link.generation())
+            let generation = try link.generation()
+            let moved = generation != record.progress.profileSet
+            let reason = moved ? "someone else has moved the profile meanwhile, to \(text(generation))" : nil
+            committed.report = VerdictReport(.committed, generation: generation, reason: reason)
             try journal.write(committed)
             record = committed
             return .commitWritten
@@ -210,6 +218,8 @@ struct Guardian {
         canary.clear()
         legacyCanary?.clear()
         if verdict != .stuck { roots.release() }
+        // First unlock, then tell: who hears of it may come back at once.
+        unlock()
         events.send(.verdict(report))
         return nil
     }

@@ -7,20 +7,20 @@ final class GuardianFollower: Sendable {
     private let watch: FolderWatch
     private let reporter: Reporter
     private let folder: StateFolder
-    /// Verdicts are kept back: for an activation that is only finished on the way to another.
-    private let isQuiet: Bool
+    /// The verdict is returned but not told, and waited for whether or not anyone still reads.
+    private let keepsVerdict: Bool
 
     /// Starts the guardian, which then holds the lock for itself.
     init(
         _ start: Guardian.Start, _ link: ProfileLink, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
-        isQuiet: Bool = false
+        keepsVerdict: Bool = false
     ) throws {
         // Watch first, so that nothing it does is missed.
         watch = FolderWatch(folder)
         guardian = try GuardianProcess.start(start, link, in: folder, holding: lock)
         self.folder = folder
         self.reporter = reporter
-        self.isQuiet = isQuiet
+        self.keepsVerdict = keepsVerdict
     }
 
     /// What it ended with; nil if it died without a verdict, or nobody reads us any more.
@@ -38,7 +38,7 @@ final class GuardianFollower: Sendable {
             for line in lines.add(readOn()) {
                 if let report = tell(line) { return report }
             }
-            if reporter.isBroken { return nil }
+            if reporter.isBroken, !keepsVerdict { return nil }
             if isLast { return nil }
         }
         return nil
@@ -55,7 +55,7 @@ final class GuardianFollower: Sendable {
             reporter.send(event)
             return nil
         }
-        if !isQuiet { reporter.send(event) }
+        if !keepsVerdict { reporter.send(event) }
         return report
     }
 }

@@ -45,7 +45,9 @@ struct GuardianProcess: Sendable {
             return complain("the guardian is started by \"activate\", not by hand", .usage)
         }
         do {
-            var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog())
+            var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog()) {
+                for number in [exclusionNumber, livenessNumber] { close(number) }
+            }
             await guardian.run(start)
             return ExitCode.done.rawValue
         } catch {

@@ -21,10 +21,17 @@ enum Help {
           wait     CLOSURE --temp-path PATH [--activation-timeout SECONDS]
 
         exit codes:
-        \(ExitCode.allCases.map { "  \($0.rawValue < 100 ? " " : "")\($0.rawValue < 10 ? " " : "")\($0.rawValue)  \($0.meaning)" }.joined(separator: "\n"))
+        \(exitCodes)
 
         example:
           activate status --profile-user root --profile-name system
 
         """
+
+    private static var exitCodes: String {
+        ExitCode.allCases.map { code in
+            let number = String(code.rawValue)
+            return String(repeating: " ", count: 5 - number.count) + number + "  " + code.meaning
+        }.joined(separator: "\n")
+    }
 }

@@ -15,7 +15,9 @@ struct Record: Sendable, Codable, Equatable {
         var scriptStarted = false
     }
 
-    var version = 1
+    static let newestVersion = 1
+
+    var version = newestVersion
     /// 32 hexadecimal digits; the nonce where the deployer gave one.
     var id: String
     var nonce: String?
@@ -66,7 +68,11 @@ struct Journal: Sendable {
     func read() throws(AgentError) -> Record? {
         do {
             guard let bytes = try folder.read(Self.fileName, limit: 4 << 20) else { return nil }
-            return try JSONLine.decode(Record.self, from: String(decoding: bytes, as: UTF8.self))
+            let record = try JSONLine.decode(Record.self, from: String(decoding: bytes, as: UTF8.self))
+            if record.version == Record.newestVersion { return record }
+            throw AgentError.unreadableJournal(folder.path + Self.fileName, reason: "version \(record.version)")
+        } catch let error as AgentError {
+            throw error
         } catch let error as SystemError {
             throw .system(error)
         } catch {

@@ -6,8 +6,6 @@ struct Recovery: Sendable {
     let link: ProfileLink
     let folder: StateFolder
     let reporter: Reporter
-    /// The verdict is not passed on as an event, only returned.
-    var isQuiet = false
 
     /// A guardian that dies again and again is not tried for ever.
     private static let attempts = 3
@@ -24,37 +22,35 @@ struct Recovery: Sendable {
         // Whoever held the lock until now may have finished it.
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return .done }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).finish(record, lock)
+        lock.release()
+        reporter.send(.verdict(report))
         return report.verdict == .stuck ? .stuck : .done
     }
 
-    /// Has a guardian of its own finish it, so that this too outlives our session. The lock stays the caller's as well.
+    /// Has a guardian of its own finish it, so that this too outlives our session. The lock stays the caller's as well,
+    /// and so does telling the verdict.
     func finish(_ record: Record, _ lock: ProfileLock) async throws -> VerdictReport {
         for _ in 0..<Self.attempts {
-            let follower = try GuardianFollower(.resume, link, folder, lock, reporter, isQuiet: isQuiet)
+            let follower = try GuardianFollower(.resume, link, folder, lock, reporter, keepsVerdict: true)
             if let report = await follower.verdict() { return report }
-            if let report = try Journal(folder: folder).record(record.id)?.report { return told(report) }
+            if let report = try Journal(folder: folder).record(record.id)?.report { return report }
         }
-        return told(
-            VerdictReport(
-                .stuck, generation: try link.generation(), reason: record.reason ?? "it was interrupted",
-                rollbackFailure: "the agent died \(Self.attempts) times while it undid it: \(lastComplaint)"))
+        return VerdictReport(
+            .stuck, generation: try link.generation(), reason: record.reason ?? "it was interrupted",
+            rollbackFailure: "the agent died \(Self.attempts) times while it undid it: \(lastComplaint)")
     }
 
     /// For one who saw a guardian die: finishes its work, or waits for whoever is at it already.
     func afterGuardianDied(_ record: Record) async throws -> VerdictReport {
         let journal = Journal(folder: folder)
-        if let report = try journal.record(record.id)?.report { return told(report) }
+        if let report = try journal.record(record.id)?.report { return report }
         reporter.send(.warning("the agent's guardian died before its verdict: finishing its work \(lastComplaint)"))
         if let lock = try ProfileLock.tryTake(in: folder) {
-            if let report = try journal.record(record.id)?.report { return told(report) }
+            defer { lock.release() }
+            if let report = try journal.record(record.id)?.report { return report }
             return try await finish(record, lock)
         }
-        return told(try await VerdictWatch(folder: folder, link: link).verdict(of: record.id))
-    }
-
-    private func told(_ report: VerdictReport) -> VerdictReport {
-        if !isQuiet { reporter.send(.verdict(report)) }
-        return report
+        return try await VerdictWatch(folder: folder, link: link).verdict(of: record.id)
     }
 
     private var lastComplaint: String {

@@ -63,7 +63,7 @@ struct Relay: Sendable {
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return }
         reporter.send(
             .warning("an earlier activation of \(record.closure) by \(record.deployer) was interrupted: finishing it"))
-        let report = try await Recovery(link: link, folder: folder, reporter: reporter, isQuiet: true)
+        let report = try await Recovery(link: link, folder: folder, reporter: reporter)
             .finish(record, lock)
         reporter.send(.warning("the interrupted activation ended as \(report.verdict.rawValue), \(report.inWords)"))
     }
@@ -76,8 +76,9 @@ struct Relay: Sendable {
         lock.release()
         if let report = await follower.verdict() { return reporter.exitCode(report.verdict) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }
-        let recovery = Recovery(link: link, folder: folder, reporter: reporter)
-        return reporter.exitCode(try await recovery.afterGuardianDied(record).verdict)
+        let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
+        reporter.send(.verdict(report))
+        return reporter.exitCode(report.verdict)
     }
 
     /// Says that nothing was changed, and where the profile is.

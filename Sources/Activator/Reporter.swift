@@ -34,6 +34,15 @@ final class Reporter: Sendable {
         }
     }
 
+    /// deploy-rs says nothing about a dry run that went well.
+    func sendDryRunEnded(_ exit: Exit, timedOut: Bool) {
+        if case .log(let log) = form {
+            if !exit.isSuccess { log.write(.error, "The activation script ended with \(exit)") }
+        } else {
+            send(.activationEnded(exit, timedOut: timedOut))
+        }
+    }
+
     /// Prints any other value as a line of JSON.
     func sendLine(_ value: some Encodable) {
         if let line = try? JSONLine.encode(value) { put(STDOUT_FILENO, line) }
@@ -53,20 +62,6 @@ final class Reporter: Sendable {
     private func put(_ descriptor: Int32, _ line: String) {
         if !writeAll(descriptor, line + "\n") { broken.set() }
     }
-}
-
-/// Writes a text; false if nobody reads it.
-func writeAll(_ descriptor: Int32, _ text: String) -> Bool {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if count >= 0 {
-            rest = rest.dropFirst(count)
-        } else if errno != EINTR {
-            return false
-        }
-    }
-    return true
 }
 
 extension AgentEvent {

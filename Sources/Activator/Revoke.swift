@@ -3,13 +3,12 @@ import Shared
 
 enum RevokeError: Error, Equatable, CustomStringConvertible {
     case unknownNonce(link: String)
-    case notCommitted(link: String, Verdict)
+    case nothingChanged(link: String)
 
     var description: String {
         switch self {
         case .unknownNonce(let link): "\(link) has no activation of this nonce, so there is nothing to take back"
-        case .notCommitted(let link, let verdict):
-            "the activation of \(link) is not to be taken back: it ended as \(verdict.rawValue)"
+        case .nothingChanged(let link): "that activation of \(link) changed nothing, so there is nothing to take back"
         }
     }
 }
@@ -30,7 +29,14 @@ struct Revoke: Sendable {
             relay.reporter.send(.verdict(report))
             return 0
         }
-        if record.progress.profileSet == record.previous, record.previous != nil { return unchanged(record) }
+        if record.report?.verdict == .committed, record.progress.profileSet == record.previous {
+            return unchanged(record)
+        }
+        let current = try link.generation()
+        guard current == record.progress.profileSet || current == record.previous else {
+            throw AgentError.linkMoved(
+                link: link.path, expected: text(record.progress.profileSet), found: text(current))
+        }
         record.state = .rollingBack
         record.reason = "it was revoked"
         record.report = nil
@@ -42,11 +48,8 @@ struct Revoke: Sendable {
 
     private func recorded(_ nonce: String, _ journal: Journal) throws -> Record {
         guard let record = try journal.record(nonce) else { throw RevokeError.unknownNonce(link: link.path) }
-        switch record.report?.verdict {
-        case .committed, .rolledBack, nil: return record
-        case .left?, .stuck?: return record
-        case .failed?: throw RevokeError.notCommitted(link: link.path, .failed)
-        }
+        guard record.report?.verdict != .failed else { throw RevokeError.nothingChanged(link: link.path) }
+        return record
     }
 
     /// The last activation whose newest verdict is that it was committed.

@@ -37,7 +37,7 @@ struct Rollback: Sendable {
     /// There was no generation before: the link goes, after the closure had its say.
     private func removeFirst() async throws -> String? {
         var failure: (any Error)?
-        if record.progress.scriptStarted, isRunnable("\(link.path)/deactivate") {
+        if record.progress.scriptStarted, !record.policy.boot, isRunnable("\(link.path)/deactivate") {
             do {
                 try await run(["\(link.path)/deactivate"])
             } catch {

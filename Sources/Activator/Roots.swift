@@ -7,20 +7,24 @@ struct Roots: Sendable {
     let folder: StateFolder
     let nix: Nix
 
-    private static let names = ["root-old", "root-new", "root-agent"]
+    /// As `nix-store --add-root` numbers them.
+    private static let names = ["root", "root-2", "root-3"]
 
     /// Holds what the record names. Failing is only said: it matters where a collection runs in the same minutes.
     func hold(_ record: Record, _ events: EventLog) async {
         release()
-        let paths = [record.previous?.path, record.closure, agentStorePath].map { $0.map(resolved) }
+        let wanted: [String?] = [record.previous?.path, record.closure, agentStorePath]
+        let paths: [String] = wanted.compactMap { path in
+            guard let path, case let real = resolved(path), real.hasPrefix(store + "/") else { return nil }
+            return access(real, F_OK) == 0 ? real : nil
+        }
         do {
-            for case (let name, let path?) in zip(Self.names, paths) where access(path, F_OK) == 0 {
-                if isScanned {
-                    guard symlinkat(path, folder.descriptor.raw, name) == 0 else {
-                        throw SystemError("symlink", folder.path + name)
-                    }
-                } else {
-                    try await nix.run(["nix-store", "--realise", path, "--add-root", folder.path + name])
+            guard isScanned else {
+                return try await nix.run(["nix-store", "--realise"] + paths + ["--add-root", folder.path + "root"])
+            }
+            for (name, path) in zip(Self.names, paths) {
+                guard symlinkat(path, folder.descriptor.raw, name) == 0 else {
+                    throw SystemError("symlink", folder.path + name)
                 }
             }
         } catch {
@@ -30,13 +34,14 @@ struct Roots: Sendable {
 
     func release() { for name in Self.names { folder.remove(name) } }
 
+    private var store: String { resolved(nix.environment["NIX_STORE_DIR"] ?? "/nix/store") }
+
     /// Nix takes every link below its profiles folder for a root; elsewhere one has to be registered.
     private var isScanned: Bool {
         resolved(folder.path).hasPrefix(resolved(nixStateFolder(nix.environment) + "/profiles") + "/")
     }
 
     private var agentStorePath: String? {
-        let store = nix.environment["NIX_STORE_DIR"] ?? "/nix/store"
         guard let agent = linkTarget("/proc/self/exe"), agent.hasPrefix(store + "/") else { return nil }
         return store + "/" + agent.dropFirst(store.count + 1).prefix { $0 != "/" }
     }

@@ -14,12 +14,24 @@ struct VerdictWatch: Sendable {
         let watch = FolderWatch(folder)
         let free = Flag()
         pokeWhenFree(watch, free)
+        let isLate = Flag()
+        var timer: BootTimer?
+        defer { withExtendedLifetime(timer) {} }
         for await _ in watch.wakes {
             let isFree = free.isSet
             guard let record = try Journal(folder: folder).record(id) else {
                 throw ConfirmError.unknownNonce(link: link.path)
             }
-            if let report = record.report { return report }
+            if let report = record.report {
+                // It holds from now on; who hears of it may come back at once, so let the guardian end first.
+                if isFree || isLate.isSet { return report }
+                if timer == nil {
+                    timer = BootTimer(after: .seconds(2)) { @Sendable in
+                        isLate.set(); watch.poke()
+                    }
+                }
+                continue
+            }
             try onChange(record)
             if isFree { return try await takeOver(record) }
         }
@@ -41,8 +53,9 @@ struct VerdictWatch: Sendable {
             // Someone is at it already: wait for that one.
             return try await verdict(of: record.id)
         }
+        defer { lock.release() }
         if let report = try Journal(folder: folder).record(record.id)?.report { return report }
         let silent = Reporter(.silent)
-        return try await Recovery(link: link, folder: folder, reporter: silent, isQuiet: true).finish(record, lock)
+        return try await Recovery(link: link, folder: folder, reporter: silent).finish(record, lock)
     }
 }

@@ -3,7 +3,10 @@
 
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
+
+void shim_shutdown_writing(int socket) { shutdown(socket, SHUT_WR); }
 
 #ifdef __linux__
 #include <fcntl.h>

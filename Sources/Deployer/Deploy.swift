@@ -1,5 +1,16 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 @main
 struct Deploy {
@@ -32,9 +43,13 @@ struct Deploy {
             return .failed
         }
         let interruption = Interruption(console: console, brake: Brake())
+        let prompter = TerminalPrompter()
+        let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
+            console.tell(.debug, line)
+        }
         let run = Run(
-            options: options, console: console, interruption: interruption, connector: TemporaryConnector(),
-            askPassword: { _ in nil }, program: programPath())
+            options: options, console: console, interruption: interruption, connector: connector,
+            askPassword: { try await prompter.ask(Question(text: $0, isSecret: true)) }, program: programPath())
         let task = Task { options.command == .status ? try await run.status() : try await run.deploy() }
         await interruption.listen { task.cancel() }
         do {
@@ -46,10 +61,11 @@ struct Deploy {
 
     private static func programPath() -> String {
         // Linux knows; elsewhere the first word is all there is.
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first
+            ?? "deploy"
     }
 
     private static func say(_ line: String) {
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        writeAll(STDERR_FILENO, line + "\n")
     }
 }

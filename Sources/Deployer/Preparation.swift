@@ -36,22 +36,7 @@ struct Preparation: Sendable {
     private func onEachNode<Input: Sendable, Output: Sendable>(
         _ inputs: [Input], _ work: @escaping @Sendable (Input) async throws -> Output
     ) async throws -> [Output] {
-        let results = await withTaskGroup(of: (Int, Result<Output, any Error>).self) { group in
-            var results: [Int: Result<Output, any Error>] = [:]
-            var waiting = inputs.enumerated().makeIterator()
-            func startNext() {
-                guard let (index, input) = waiting.next() else { return }
-                group.addTask {
-                    do { return (index, .success(try await work(input))) } catch { return (index, .failure(error)) }
-                }
-            }
-            for _ in 0..<options.parallel { startNext() }
-            for await (index, result) in group {
-                results[index] = result
-                startNext()
-            }
-            return inputs.indices.compactMap { results[$0] }
-        }
+        let results = await sideBySide(inputs, limit: options.parallel, work)
         let failures = results.compactMap { result -> (any Error)? in
             if case .failure(let error) = result { error } else { nil }
         }
@@ -68,13 +53,14 @@ struct Preparation: Sendable {
     private func supply(_ node: ReadyNode) async throws {
         for (connection, usesSubstitutes, profiles) in try transfers(of: node) {
             let paths = Set(profiles.map(\.path)).sorted()
-            console.tell(.info, "copying \(paths.count == 1 ? "1 closure" : "\(paths.count) closures")", node: node.plan.name)
+            console.tell(
+                .info, "copying \(paths.count == 1 ? "1 closure" : "\(paths.count) closures")", node: node.plan.name)
             try await inStage(.copy, node) {
                 try await copier.copy(
                     paths, to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
             }
         }
-        let derivations = Installables.merged(node.plan.profiles.filter(\.remoteBuild).flatMap(\.derivations))
+        let derivations = node.plan.remoteDerivations
         if !derivations.isEmpty {
             console.tell(.info, "building on the node", node: node.plan.name)
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)

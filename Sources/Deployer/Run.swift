@@ -1,4 +1,3 @@
-import Foundation
 import Shared
 
 /// One call of `deploy`: evaluate, plan, ask; look at the nodes while everything is built; copy; then activate.
@@ -13,6 +12,7 @@ struct Run: Sendable {
     let askPassword: @Sendable (String) async throws -> Secret?
     /// Absolute path of this `deploy`.
     let program: String
+    let user = LocalAccount(environment: currentEnvironment())
 
     /// Deploys what was asked for.
     ///
@@ -23,10 +23,12 @@ struct Run: Sendable {
         let nix = try await Nix.detect()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let requests = try requests(targets, nix)
+        let (consent, asked) = AsyncStream<Never>.makeStream()
         // Leaving this scope early cancels the checks and waits for their end.
-        async let checked: Void = check(requests.map { $0.source }, nix)
+        async let checked: Void = check(requests.map { $0.source }, nix, after: consent)
         let plan = try await plan(requests, nix)
         try await ask(about: plan)
+        asked.finish()
         let preparation = Preparation(
             plan: plan, sources: requests.map { $0.source }, options: options, console: console,
             preflight: preflight(try await agents), builder: builder(nix), copier: copier)
@@ -67,16 +69,10 @@ struct Run: Sendable {
     private func plan(_ requests: [EvaluationRequest], _ nix: Nix) async throws -> Plan {
         for request in requests { console.tell(.info, "evaluating \(request.source)") }
         let evaluator = evaluator(nix)
-        let evaluations = try await withThrowingTaskGroup(of: (Int, Evaluation).self) { group in
-            for (index, request) in requests.enumerated() {
-                group.addTask { (index, try await evaluator.evaluate(request)) }
-            }
-            var found: [Int: Evaluation] = [:]
-            for try await (index, evaluation) in group { found[index] = evaluation }
-            return requests.indices.compactMap { found[$0] }
-        }
+        let evaluations = try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
+            .map { try $0.get() }
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
-        return try PlanMaker(overrides: options.overrides, localUser: localUserName()).plan(evaluations)
+        return try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
     }
 
     private func ask(about plan: Plan) async throws {
@@ -90,8 +86,11 @@ struct Run: Sendable {
         try await Prompt.ask(say: { console.tell(.info, $0) }, readLine: { try await PromptInput().readLine() })
     }
 
-    private func check(_ sources: [Source], _ nix: Nix) async throws {
+    /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
+    private func check(_ sources: [Source], _ nix: Nix, after consent: AsyncStream<Never>) async throws {
         if options.skipChecks { return }
+        if options.isInteractive { for await _ in consent {} }
+        try Task.checkCancellation()
         let builder = builder(nix)
         for source in Set(sources) {
             console.tell(.info, "running the checks of \(source)")
@@ -106,7 +105,7 @@ struct Run: Sendable {
         let mode = ActivationMode(
             dryActivate: options.dryActivate, boot: options.boot,
             agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
-            deployer: "\(localUserName())@\(ProcessInfo.processInfo.hostName)")
+            deployer: "\(user.name)@\(user.machine)")
         let rollout = Rollout(
             connector: connector, console: console, mode: mode, limit: options.parallel, brake: interruption.brake)
         var results = await rollout.run(nodes)
@@ -135,7 +134,8 @@ struct Run: Sendable {
 
     private func evaluator(_ nix: Nix) -> Evaluator {
         var evaluator = Evaluator(nix: nix, extraArguments: options.nixArguments)
-        evaluator.onLine = { [console] in console.relay($0, from: "nix") }
+        let relay = UntilError { [console] in console.relay($0, from: "nix") }
+        evaluator.onLine = { relay.add($0) }
         return evaluator
     }
 

@@ -10,7 +10,8 @@ struct WrapTests {
 
     private func wrap(agent: String? = "/agent/bin/activate") -> Wrap {
         Wrap(
-            base: "\(scratch.path)/base", script: Array("#!/bin/sh\n".utf8), agent: agent, output: "\(scratch.path)/out")
+            base: "\(scratch.path)/base", script: Array("#!/bin/sh\n".utf8), agent: agent, output: "\(scratch.path)/out"
+        )
     }
 
     @Test func aWrapperLinksToAllThatItsBaseHolds() throws {

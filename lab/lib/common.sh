@@ -103,7 +103,7 @@ ensure_lab() {
     if [[ -d $LAB_DIR && -n $(ls -A "$LAB_DIR") && ! -e $LAB_DIR/lock ]]; then
         die "LAB_DIR $LAB_DIR is a folder of something else: choose an empty or a new one"
     fi
-    mkdir -p "$LAB_DIR" && [[ -w $LAB_DIR ]] || die "cannot write in $LAB_DIR: set LAB_DIR to a folder of yours"
+    mkdir -p "$LAB_DIR" 2>/dev/null && [[ -w $LAB_DIR ]] || die "cannot write in $LAB_DIR: set LAB_DIR to a folder of yours"
     chmod 0755 "$LAB_DIR" # accounts of the loopback mode and of nodes pass through it
     locked "$LAB_DIR/lock" make_lab
 }

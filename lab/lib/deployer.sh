@@ -65,6 +65,7 @@ lab_run() {
     fi
     [[ ${1:-} != -- ]] || shift
     [[ $# -gt 0 ]] || die "run needs a command" 2
+    [[ $root == / || -x $root/usr/bin/nix ]] || die "$root lacks nix: \`lab root SUITE\` makes a tree with it"
     [[ $EUID -eq 0 ]] || die "run needs root, for its private mounts"
     need unshare util-linux
     need nix nix-bin

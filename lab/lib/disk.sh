@@ -125,10 +125,8 @@ make_disk() {
     # No name server and no proxy: a node knows nobody but its deployer.
     : >"$etc/resolv.conf"
     : >"$etc/environment"
-    echo "$(random_id | tr -d -)" >"$etc/machine-id"
+    tr -d - </proc/sys/kernel/random/uuid >"$etc/machine-id"
     install -m 0755 "$LAB_HOME/node/init" "$dir/disk/upper/usr/local/sbin/lab-init"
     install -m 0755 "$LAB_HOME/node/service" "$dir/disk/upper/usr/local/sbin/lab-service"
     touch "$dir/disk/complete"
 }
-
-random_id() { cat /proc/sys/kernel/random/uuid; }

@@ -59,7 +59,7 @@ lab_full() {
     if [[ $size != off ]]; then
         size=$(bytes "$size") && free=$(bytes "$free") || exit
     fi
-    in_node "$name" bash -s "$path" "$size" "$free" <"$LAB_HOME/node/full" || die "node \"$name\": $path stays as it was"
+    in_node "$name" bash -s "$path" "$size" "$free" <"$LAB_HOME/node/full"
 }
 
 bytes() { numfmt --from=iec "$1" 2>/dev/null || die "\"$1\" is no size: 500K, 20M, 1G" 2; }

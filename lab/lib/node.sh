@@ -51,7 +51,10 @@ need_namespaces() {
 # An upper dir cannot lie on every file system (not on another overlay, for one): then the disks live in memory.
 ensure_disks() {
     local probe=$LAB_DIR/probe
-    [[ ! -e $LAB_DIR/disks ]] || return 0
+    if [[ -e $LAB_DIR/disks ]]; then
+        [[ $(<"$LAB_DIR/disks") == folder ]] || mountpoint -q "$nodes" || die "the disks of $LAB_DIR were in memory and are lost: \`lab down\`"
+        return
+    fi
     mkdir -p "$probe/upper" "$probe/work" "$probe/root"
     if unshare --mount mount -t overlay probe -o "lowerdir=/,upperdir=$probe/upper,workdir=$probe/work" "$probe/root" 2>/dev/null; then
         echo folder >"$LAB_DIR/disks"
@@ -72,7 +75,7 @@ check_lower() {
 }
 
 lab_up() {
-    local names=() root=/ trusted=root init=lab chosen='' name failed=0 jobs=()
+    local names=() root=/ trusted=root init=lab chosen='' name
     while [[ $# -gt 0 ]]; do
         case $1 in
             --root | --trust)
@@ -284,7 +287,7 @@ lab_list() {
         state=off
         if is_running "$dir/pid"; then
             state=on
-            [[ $(cat "/sys/class/net/$(cable_of "$(<"$dir/id")")/carrier" 2>/dev/null) == 1 ]] || state=cut
+            [[ $(cat "/sys/class/net/$(cable_of "$(<"$dir/id")")/carrier" 2>/dev/null) == 1 ]] || state="cut"
         fi
         printf '%-16s %-4s %-15s root=%s init=%s trusted=%s%s\n' "$name" "$state" "$(address_of "$(<"$dir/id")")" \
             "$lower" "$init" "${trusted// /,}" "$([[ ! -e $dir/slow ]] || echo " slow=$(<"$dir/slow")ms")"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian trees for --root, made once per user and suite.
 
-packages=(nix-bin openssh-server openssh-client sudo iproute2 libdbi-perl ca-certificates git perl procps
+packages=(nix-bin libssh2-1t64 openssh-server openssh-client sudo iproute2 libdbi-perl ca-certificates git perl procps
     systemd systemd-sysv dbus libpam-systemd dbus-user-session)
 
 # The mirror that this machine's own apt uses for Debian; deb822 files first, they are what Debian installs today.
@@ -32,7 +32,7 @@ lab_root() {
 make_root() {
     local suite=$1 roots=$2 mirror script=$1 scripts=/usr/share/debootstrap/scripts new
     [[ ! -d $roots/$suite ]] || return 0 # another process made it while this one waited
-    mirror=$(debian_mirror | head -n 1)
+    read -r mirror < <(debian_mirror) || true
     [[ -n $mirror ]] || die "no Debian mirror in /etc/apt: add one to its sources"
     # A suite newer than this debootstrap is bootstrapped as unstable is.
     [[ -e $scripts/$suite ]] || script=sid

@@ -25,7 +25,7 @@ END
 }
 
 # Where this machine has cgroup2 (beside version 1, or alone); nothing where it has none.
-cgroup_mount() { findmnt -n -t cgroup2 -o TARGET | head -n 1; }
+cgroup_mount() { findmnt --first-only -n -t cgroup2 -o TARGET; }
 
 cgroup_of() { echo "$(cgroup_mount)/$(bridge)-$(<"$1/id")"; }
 

@@ -28,5 +28,8 @@ int shim_rename_exclusive(const char *from, const char *to);
 /// Seconds since boot, suspended time included, in nanoseconds.
 int64_t shim_boottime_now(void);
 
+/// Ends the writing half of a socket; the peer then reads to the end.
+void shim_shutdown_writing(int socket);
+
 /// getrandom without flags; bytes written or -1 with errno.
 ssize_t shim_random(void *buffer, size_t count);

@@ -7,26 +7,20 @@ struct Revocation: Sendable {
 
     /// Revokes every committed result whose profile wants it, newest first, nodes side by side; all are tried.
     func revoke(_ results: [ProfileResult], on nodes: [ReadyNode]) async -> [ProfileResult] {
-        await withTaskGroup(of: [(Int, ProfileOutcome)].self) { group in
-            for node in nodes {
-                let own = results.enumerated().filter { $0.element.profile.node == node.plan.name }.reversed()
-                group.addTask {
-                    var outcomes: [(Int, ProfileOutcome)] = []
-                    for (index, result) in own {
-                        guard case .ended(let report, let nonce) = result.outcome, report.verdict == .committed,
-                            result.profile.autoRollback
-                        else { continue }
-                        outcomes.append((index, await revoke(result.profile, nonce, on: node)))
-                    }
-                    return outcomes
-                }
+        let revoked = await sideBySide(nodes, limit: max(1, nodes.count)) { node in
+            var outcomes: [Int: ProfileOutcome] = [:]
+            for (index, result) in results.enumerated().reversed() where result.profile.node == node.plan.name {
+                guard case .ended(let report, let nonce) = result.outcome, report.verdict == .committed,
+                    result.profile.autoRollback
+                else { continue }
+                outcomes[index] = await revoke(result.profile, nonce, on: node)
             }
-            var results = results
-            for await outcomes in group {
-                for (index, outcome) in outcomes { results[index].outcome = outcome }
-            }
-            return results
+            return outcomes
         }
+        var results = results
+        // Nothing that revokes throws: an error is an outcome.
+        for (index, outcome) in revoked.flatMap({ (try? $0.get()) ?? [:] }) { results[index].outcome = outcome }
+        return results
     }
 
     private func revoke(_ profile: PlannedProfile, _ nonce: String, on node: ReadyNode) async -> ProfileOutcome {

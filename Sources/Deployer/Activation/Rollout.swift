@@ -21,16 +21,8 @@ struct Rollout: Sendable {
 
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode]) async -> [ProfileResult] {
-        var results: [NodeName: [ProfileResult]] = [:]
-        await withTaskGroup(of: (NodeName, [ProfileResult]).self) { group in
-            for node in nodes.prefix(limit) { group.addTask { await (node.plan.name, deploy(node)) } }
-            var waiting = nodes.dropFirst(limit).makeIterator()
-            for await (name, result) in group {
-                results[name] = result
-                if let node = waiting.next() { group.addTask { await (node.plan.name, deploy(node)) } }
-            }
-        }
-        return nodes.flatMap { results[$0.plan.name] ?? [] }
+        // Nothing that deploys a node throws: an error is an outcome.
+        await sideBySide(nodes, limit: limit) { await deploy($0) }.flatMap { (try? $0.get()) ?? [] }
     }
 
     private func deploy(_ node: ReadyNode) async -> [ProfileResult] {

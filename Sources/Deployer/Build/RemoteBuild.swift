@@ -14,7 +14,8 @@ struct RemoteBuild: Sendable {
             derivations.map(\.path), to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
         try await copier.withStore(of: connection) { store in
             try await builder.buildRemotely(derivations, of: profiles, in: store, node: node.plan.name, console)
-        } onBytes: { _ in }
+        } onBytes: { _ in
+        }
     }
 }
 

@@ -77,9 +77,9 @@ private struct OptionValue {
         return value
     }
 
-    func transport() throws(UsageError) -> Options.Transport {
-        guard let value = Options.Transport(rawValue: text) else {
-            throw invalid(Options.Transport.allCases.map(\.rawValue).joined(separator: ", "))
+    func transport() throws(UsageError) -> TransportChoice {
+        guard let value = TransportChoice(rawValue: text) else {
+            throw invalid(TransportChoice.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return value
     }

@@ -9,10 +9,6 @@ struct Options: Sendable, Equatable {
         case version
     }
 
-    enum Transport: String, Sendable, CaseIterable {
-        case automatic, libssh2, openssh
-    }
-
     var command = Command.deploy
     /// As written; empty where none was given, which means ``defaultTarget``, or all of the file.
     var targets: [String] = []
@@ -30,9 +26,9 @@ struct Options: Sendable, Equatable {
     var boot = false
     var rollbackSucceeded = true
     var overrides = Overrides()
-    /// The agent to send: an executable, or `closure`.
+    /// The agent to send; the one beside this program if nil.
     var agent: String?
-    var transport = Transport.automatic
+    var transport = TransportChoice.automatic
     /// Nodes worked on at a time, 1 or more.
     var parallel = 10
     /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.

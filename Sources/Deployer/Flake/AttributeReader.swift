@@ -70,9 +70,12 @@ struct AttributeProblem: Sendable, Equatable, CustomStringConvertible {
 struct UnknownAttribute: Sendable, Equatable, CustomStringConvertible {
     var path: [String]
     var nearest: String?
+    /// How many more nodes or profiles have it.
+    var others = 0
 
     var description: String {
-        "\(NixText.attributePath(path)) is not an attribute that deploy knows and has no effect"
+        "\(NixText.attributePath(path))\(others > 0 ? " (and \(others) more like it)" : "") "
+            + "is not an attribute that deploy knows and has no effect"
             + (nearest.map { "; did you mean \($0)?" } ?? "")
     }
 }

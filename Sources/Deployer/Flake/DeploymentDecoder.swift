@@ -80,16 +80,27 @@ struct DeploymentDecoder {
             problems.append(AttributeProblem(path: path, expected: "an attribute set", found: found))
         }
         for name in (value["unknown"]?.elements ?? []).compactMap(\.text) {
-            let near = nearest(to: name, among: level.known)
-            warnings.append(UnknownAttribute(path: path + [name], nearest: near))
+            note(path + [name], level)
         }
         return AttributeReader(path: path, values: value["values"]?.entries ?? [:])
+    }
+
+    /// An attribute that many nodes have is one warning.
+    private mutating func note(_ path: [String], _ level: AttributeLevel) {
+        if let index = warnings.firstIndex(where: { $0.path.count == path.count && $0.path.last == path.last }) {
+            warnings[index].others += 1
+        } else {
+            let near = path.last.flatMap { nearest(to: $0, among: level.known) }
+            warnings.append(UnknownAttribute(path: path, nearest: near))
+        }
     }
 
     private mutating func children(_ path: [String], of value: JSONValue) -> [String: JSONValue] {
         guard isSet(value) else { return [:] }
         let type = value["childrenType"]?.text
         guard type == "set" else {
+            // A node without profiles has nothing to deploy; without nodes it is no `deploy` attribute.
+            if type == "null" && path.last == "profiles" { return [:] }
             let found = type == "null" ? nil : type.map(typeName)
             problems.append(AttributeProblem(path: path, expected: "an attribute set", found: found))
             return [:]

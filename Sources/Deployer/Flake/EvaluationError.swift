@@ -9,7 +9,7 @@ enum EvaluationError: Explained, Equatable {
     case unknownProfile(node: String, String, known: [String])
     case noSuchFile(String)
     /// This Nix has no flakes, and the reference names no folder with a `default.nix`.
-    case noFlakes(String)
+    case noFlakes(String, reason: String)
     case unreadable(Source, reason: String)
     case tooLarge(Source, limit: Int)
 
@@ -24,7 +24,8 @@ enum EvaluationError: Explained, Equatable {
         case .unknownNode(let node, _): "there is no node \"\(node)\""
         case .unknownProfile(let node, let profile, _): "node \"\(node)\" has no profile \"\(profile)\""
         case .noSuchFile(let path): "there is no file \(path)"
-        case .noFlakes(let reference): "\(reference) is a flake, and this Nix has no flakes enabled"
+        case .noFlakes(let reference, let reason):
+            "\(reference) is a flake, and this Nix has no flakes enabled" + (reason.isEmpty ? "" : ": \(reason)")
         case .unreadable(let source, let reason): "Nix's answer for \(source) cannot be read: \(reason)"
         case .tooLarge(let source, let limit): "the evaluation of \(source) gave more than \(limit >> 20) MiB"
         }
@@ -32,11 +33,13 @@ enum EvaluationError: Explained, Equatable {
 
     var hint: String? {
         switch self {
-        case .hidden: "rename the package, or use Nix 2.19 or newer"
+        case .hidden: "rename the package, or use a newer Nix, such as 2.26"
         case .unknownNode(let name, let known): Self.known(name, "there is", known)
         case .unknownProfile(_, let name, let known): Self.known(name, "it has", known)
         case .noFlakes:
             "put \"experimental-features = nix-command flakes\" into nix.conf, or name a folder with default.nix"
+        case .nix(_, let failure) where failure.lastLines.contains { $0.contains("NAR hash mismatch in input") }:
+            "an input changed since flake.lock was written, as after an upgrade of deploy-swift: nix flake lock --update-input deploy-rs"
         case .nix, .wrongAttributes, .noSuchFile, .unreadable, .tooLarge: nil
         }
     }

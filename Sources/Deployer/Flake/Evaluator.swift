@@ -1,5 +1,10 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// A source's answer, with what was asked.
 struct Evaluation: Sendable, Equatable {
@@ -26,7 +31,7 @@ struct Evaluator: Sendable {
     func evaluate(_ request: EvaluationRequest) async throws -> Evaluation {
         var answer = try await answer(request, try words(request, attribute: "deploy"))
         if case .flake = request.source, answer["childrenType"]?.text != "set" {
-            answer = try await unhidden(request) ?? answer
+            answer = try await unhidden(request, behind: answer) ?? answer
         }
         var decoder = DeploymentDecoder()
         let deployment = decoder.deployment(answer)
@@ -53,7 +58,7 @@ struct Evaluator: Sendable {
             let path = reference.hasPrefix(prefix) ? String(reference.dropFirst(prefix.count)) : reference
             let folder = URL(fileURLWithPath: path)
             guard FileManager.default.fileExists(atPath: folder.appendingPathComponent("default.nix").path) else {
-                throw EvaluationError.noFlakes(reference)
+                throw EvaluationError.noFlakes(reference, reason: nix.flakesRefusal)
             }
             return .file(folder.path)
         }
@@ -89,15 +94,17 @@ struct Evaluator: Sendable {
 
     /// Asks for the flake's own output, past a package named deploy that Nix finds first.
     ///
-    /// - Returns: nil where there is none either, so that the first answer's error is the right one
+    /// - Returns: nil where nothing else is found, so that the first answer's error is the right one
     /// - Throws: ``EvaluationError/hidden(_:)`` where a package was found and this Nix does not know the leading dot
-    private func unhidden(_ request: EvaluationRequest) async throws -> JSONValue? {
+    private func unhidden(_ request: EvaluationRequest, behind answer: JSONValue) async throws -> JSONValue? {
         var quiet = self
         quiet.onLine = { _ in }
         do {
             return try await quiet.answer(request, try words(request, attribute: ".deploy"))
         } catch EvaluationError.nix {
-            throw EvaluationError.hidden(request.source)
+            let isPackage = answer["unknown"]?.elements.contains(.string("drvPath")) == true
+            if isPackage { throw EvaluationError.hidden(request.source) }
+            return nil
         }
     }
 

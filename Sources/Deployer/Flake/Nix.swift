@@ -11,6 +11,8 @@ struct Nix: Sendable {
     var version: NixVersion
     /// Whether the experimental features for flakes are on.
     var hasFlakes: Bool
+    /// What Nix said where ``hasFlakes`` is false; it may be another trouble, such as a daemon that is down.
+    var flakesRefusal = ""
     /// Every Nix program runs with exactly this environment.
     var environment: [String: String]
 
@@ -27,13 +29,14 @@ struct Nix: Sendable {
     static func detect(environment: [String: String] = currentEnvironment()) async throws -> Nix {
         async let version = answer(["nix", "--version"], environment)
         async let flakes = answer(["nix", "eval", "--expr", "builtins.getFlake"], environment)
-        let hasFlakes = try await flakes.exit.isSuccess
-        let text = try await version.text
-        return Nix(
-            version: NixVersion(parsing: text) ?? .assumed,
-            hasFlakes: hasFlakes,
+        let answer = try await flakes
+        var nix = Nix(
+            version: NixVersion(parsing: try await version.text) ?? .assumed,
+            hasFlakes: answer.exit.isSuccess,
             environment: environment
         )
+        if !nix.hasFlakes { nix.flakesRefusal = answer.errorText }
+        return nix
     }
 
     private static func answer(_ words: [String], _ environment: [String: String]) async throws -> LocalResult {

@@ -11,8 +11,8 @@ struct NixFailure: Sendable, Equatable, CustomStringConvertible {
     var program: String {
         guard words.first == "nix" else { return words.first ?? "" }
         let commands = words.dropFirst().prefix { !$0.hasPrefix("-") }
-        return (["nix"] + commands.prefix(words.dropFirst().first == "flake" || words.contains("sign") ? 2 : 1))
-            .joined(separator: " ")
+        let count = ["flake", "store"].contains(commands.first) ? 2 : 1
+        return (["nix"] + commands.prefix(count)).joined(separator: " ")
     }
 
     var description: String {

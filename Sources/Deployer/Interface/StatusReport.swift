@@ -1,5 +1,16 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// `deploy status`: where the profiles of the nodes stand, read from the nodes.
 struct StatusReport: Sendable {
@@ -11,28 +22,15 @@ struct StatusReport: Sendable {
     ///
     /// - Returns: 0 if every node answered
     func run(_ plan: Plan) async -> ExitCode {
-        var lines: [NodeName: [String]] = [:]
         var codes: [ExitCode] = []
-        await withTaskGroup(of: (NodeName, Result<[String], any Error>).self) { group in
-            var waiting = plan.nodes.makeIterator()
-            func startNext() {
-                guard let node = waiting.next() else { return }
-                group.addTask {
-                    do { return (node.name, .success(try await ask(node))) } catch { return (node.name, .failure(error)) }
-                }
-            }
-            for _ in 0..<limit { startNext() }
-            for await (name, result) in group {
-                switch result {
-                case .success(let found): lines[name] = found
-                case .failure(let error):
-                    console.tell(error, node: name)
-                    codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
-                }
-                startNext()
+        for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
+            do {
+                for line in try result.get() { print(line) }
+            } catch {
+                console.tell(error, node: node.name)
+                codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
             }
         }
-        for node in plan.nodes { for line in lines[node.name] ?? [] { print(line) } }
         return ExitCode.worst(of: codes)
     }
 

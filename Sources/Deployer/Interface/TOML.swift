@@ -21,7 +21,8 @@ enum TOML {
     /// A key, bare where it can be.
     static func key(_ text: String) -> String {
         let isBare = text.utf8.allSatisfy { byte in
-            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == 45 || byte == 95
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte) || byte == 45
+                || byte == 95
         }
         return isBare && !text.isEmpty ? text : string(text)
     }

@@ -19,7 +19,8 @@ enum PlanError: Explained, Equatable {
     var description: String {
         switch self {
         case .nothingToDeploy: "there is nothing to deploy: no node with a profile was asked for"
-        case .noUser(let node, let profile): "neither user nor sshUser are set for profile \"\(profile)\" of node \"\(node)\""
+        case .noUser(let node, let profile):
+            "neither user nor sshUser are set for profile \"\(profile)\" of node \"\(node)\""
         case .noHostname(let node): "node \"\(node)\" has no hostname"
         case .unknownInOrder(let node, let profile, _):
             "profilesOrder of node \"\(node)\" names \"\(profile)\", which is not one of its profiles"

@@ -39,7 +39,8 @@ extension TransportFacts {
         if let option = configuration.needsSystemSSH.first { return "\(option) is set" }
         if let method = unknownMethod { return "\(method) is preferred" }
         if configuration.usesGSSAPI, hasKerberosTicket { return "there is a Kerberos ticket, and GSSAPI is on" }
-        if identities.hasCertificate, let certificate = identities.unusable.first(where: { $0.contains("certificate") }) {
+        if identities.hasCertificate, let certificate = identities.unusable.first(where: { $0.contains("certificate") })
+        {
             return certificate
         }
         if let first = identities.unusable.first, identities.candidates.isEmpty { return first }

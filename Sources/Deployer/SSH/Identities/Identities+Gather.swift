@@ -50,9 +50,10 @@ extension Identities {
         if file.publicKey == nil {
             // `IdentityFile` may name a public key, for a private one that only the agent holds.
             let names = path.hasSuffix(".pub") ? [path] : [path + ".pub", path]
-            file.publicKey = names.lazy.compactMap { name in
-                readFile(name).flatMap { PublicKey(line: trimmed(String(decoding: $0, as: UTF8.self))) }
-            }.first
+            file.publicKey =
+                names.lazy.compactMap { name in
+                    readFile(name).flatMap { PublicKey(line: trimmed(String(decoding: $0, as: UTF8.self))) }
+                }.first
         }
         return file.privateKey == nil && file.publicKey == nil ? nil : file
     }

@@ -1,3 +1,4 @@
+import CSystem
 import CLibSSH2
 import Shared
 
@@ -64,7 +65,7 @@ extension LibSSH2Session {
                 moved = true
             }
             if local.down.isEmpty, libssh2_channel_eof(channel.raw) == 1 {
-                shutdown(descriptor, Int32(SHUT_WR))
+                shim_shutdown_writing(descriptor)
                 return errors
             }
             try Task.checkCancellation()

@@ -148,7 +148,8 @@ extension LibSSH2Session {
         guard let channel = channels[number] else { return }
         while end == nil {
             let before = seen
-            guard let code = try? await poll("closing a channel", { _ in Int(libssh2_channel_free(channel.raw)) }) else {
+            guard let code = try? await poll("closing a channel", { _ in Int(libssh2_channel_free(channel.raw)) })
+            else {
                 if end == nil, seen == before { await pauseShielded(.input, until: nil) }
                 continue
             }

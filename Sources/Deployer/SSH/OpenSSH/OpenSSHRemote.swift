@@ -1,3 +1,4 @@
+import CSystem
 import Shared
 
 #if canImport(Glibc)
@@ -35,7 +36,7 @@ actor OpenSSHRemote: Remote {
         }
         let exit = try await process.exit()
         // ssh closes its own copies only.
-        shutdown(descriptor, Int32(SHUT_WR))
+        shim_shutdown_writing(descriptor)
         return RemoteResult(exit: exit, output: [], errorOutput: errors)
     }
 

@@ -1,0 +1,131 @@
+import Shared
+import Testing
+
+@testable import Activator
+
+private typealias Event = Activation.Event
+
+private let events: [Event] = [
+    .begin, .profileSet, .setFailed("a", linkMoved: false), .setFailed("b", linkMoved: true), .scriptSucceeded,
+    .scriptFailed("c"), .canaryMade, .canaryFailed("d"), .confirmed, .expired("e"), .commitWritten, .commitFailed("f"),
+    .undone(note: nil), .undone(note: "g"), .undoFailed("h"),
+]
+
+private let policies: [Activation.Policy] = [false, true].flatMap { magic in
+    [false, true].flatMap { auto in
+        [false, true].map { Activation.Policy(magicRollback: magic, autoRollback: auto, boot: $0) }
+    }
+}
+
+private let unfinished: [ProfileStatus.State] = [.staged, .activating, .awaitingConfirmation, .rollingBack]
+
+/// Every machine that any order of events leads to, with the effects on the way there.
+private func reachable(_ policy: Activation.Policy) -> [(machine: Activation, event: Event, effect: Activation.Effect?)]
+{
+    var steps: [(Activation, Event, Activation.Effect?)] = []
+    var seen: Set<Activation.Phase> = []
+    var waiting = [Activation(policy)]
+    for state in unfinished {
+        for isConfirmed in [false, true] {
+            waiting.append(
+                Activation.resuming(.init(state: state, isConfirmed: isConfirmed, reason: nil), policy).0)
+        }
+    }
+    while let machine = waiting.popLast() {
+        guard seen.insert(machine.phase).inserted else { continue }
+        for event in events {
+            var next = machine
+            let effect = next.handle(event)
+            steps.append((machine, event, effect))
+            waiting.append(next)
+        }
+    }
+    return steps
+}
+
+private func verdict(_ effect: Activation.Effect?) -> Verdict? {
+    if case .conclude(let verdict, _, _)? = effect { verdict } else { nil }
+}
+
+@Test(arguments: policies)
+func noEventLeadsToASecondVerdict(policy: Activation.Policy) {
+    for (machine, event, effect) in reachable(policy) {
+        var next = machine
+        #expect(next.handle(event) == effect)
+        if case .ended = machine.phase {
+            #expect(effect == nil && next == machine)
+        } else if let verdict = verdict(effect) {
+            #expect(next.phase == .ended(verdict))
+        } else if effect == nil {
+            #expect(next == machine, "an event without an effect changes nothing: \(machine.phase) \(event)")
+        }
+    }
+}
+
+@Test(arguments: policies)
+func onlyAWrittenCommitCommits(policy: Activation.Policy) {
+    for (machine, event, effect) in reachable(policy) where verdict(effect) == .committed {
+        #expect(machine.phase == .committing && event == .commitWritten)
+    }
+}
+
+@Test(arguments: policies)
+func everyPhaseHasAWayToItsVerdict(policy: Activation.Policy) {
+    for (machine, _, _) in reachable(policy) {
+        if case .ended = machine.phase { continue }
+        var waiting = [machine]
+        var seen: Set<Activation.Phase> = []
+        var ends = false
+        while let machine = waiting.popLast() {
+            guard seen.insert(machine.phase).inserted else { continue }
+            if case .ended = machine.phase { ends = true }
+            for event in events {
+                var next = machine
+                _ = next.handle(event)
+                waiting.append(next)
+            }
+        }
+        #expect(ends, "\(machine.phase)")
+    }
+}
+
+@Test(arguments: policies)
+func aConfirmationCountsOnlyWhileItIsAwaited(policy: Activation.Policy) {
+    for (machine, event, effect) in reachable(policy) where event == .confirmed {
+        #expect((effect == .commit) == (machine.phase == .awaiting), "\(machine.phase)")
+    }
+}
+
+@Test(arguments: policies)
+func aFailedScriptIsLeftOnlyWithoutAutoRollback(policy: Activation.Policy) {
+    var machine = Activation(policy)
+    _ = machine.handle(.begin)
+    _ = machine.handle(.profileSet)
+    let effect = machine.handle(.scriptFailed("x"))
+    #expect(effect == (policy.autoRollback ? .undo : .conclude(.left, reason: "x")))
+}
+
+@Test func bootAndNoMagicRollbackCommitAtOnce() {
+    for policy in policies where !policy.needsConfirmation {
+        var machine = Activation(policy)
+        #expect(machine.handle(.begin) == .setProfile)
+        #expect(machine.handle(.profileSet) == .runScript)
+        #expect(machine.handle(.scriptSucceeded) == .commit)
+        #expect(machine.handle(.commitWritten) == .conclude(.committed, reason: nil))
+    }
+}
+
+@Test(arguments: policies)
+func whoTakesOverNeverActivates(policy: Activation.Policy) {
+    for state in unfinished {
+        let remains = Activation.Remains(state: state, isConfirmed: false, reason: nil)
+        let (_, effect) = Activation.resuming(remains, policy)
+        #expect(effect == .undo || verdict(effect) == .failed || verdict(effect) == .left, "\(state)")
+    }
+}
+
+@Test func aConfirmationThatWasGivenOutlivesTheGuardian() {
+    let policy = Activation.Policy(magicRollback: true, autoRollback: true, boot: false)
+    let remains = Activation.Remains(state: .awaitingConfirmation, isConfirmed: true, reason: nil)
+    #expect(Activation.resuming(remains, policy).1 == .commit)
+}
