@@ -1,5 +1,16 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 @main
 struct Deploy {
@@ -55,6 +66,6 @@ struct Deploy {
     }
 
     private static func say(_ line: String) {
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        writeAll(STDERR_FILENO, line + "\n")
     }
 }

@@ -10,7 +10,7 @@ final class SSHTestServer: Sendable {
     let port: Int
     private let process: Mutex<LocalProcess?>
 
-    static let user = LocalUser(environment: currentEnvironment()).name
+    static let user = LocalAccount(environment: currentEnvironment()).name
 
     private init(folder: String, port: Int, process: LocalProcess) {
         self.folder = folder
@@ -41,7 +41,7 @@ final class SSHTestServer: Sendable {
             options + [
                 "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder)/host_ed25519",
                 "HostKey \(folder)/host_ecdsa", "AuthorizedKeysFile \(folder)/authorized_keys", "UsePAM no",
-                "StrictModes no", "PidFile none", "PasswordAuthentication no", "PermitRootLogin yes",
+                "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
                 "MaxStartups 100", "LogLevel VERBOSE",
             ]
         try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
@@ -69,6 +69,18 @@ final class SSHTestServer: Sendable {
             throw TestFailure(text.withLock { $0 })
         }
         return process
+    }
+
+    /// The same server, with its keys, after a restart with further lines of configuration.
+    func restarted(_ options: [String]) async throws -> SSHTestServer {
+        let path = "\(folder)/sshd_config"
+        try write(options.joined(separator: "\n") + "\n" + String(contentsOfFile: path, encoding: .utf8), to: path)
+        let old = process.withLock { $0 }
+        old?.signal(SIGKILL)
+        _ = await old?.exit()
+        let new = try await Self.launch(folder)
+        process.withLock { $0 = new }
+        return self
     }
 
     /// The client's whole configuration: nothing of the account's own is read.

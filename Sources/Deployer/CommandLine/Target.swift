@@ -1,4 +1,8 @@
-import Foundation
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// What one word of the command line asks for: a whole source, a node, or one profile of a node.
 struct Target: Sendable, Hashable {

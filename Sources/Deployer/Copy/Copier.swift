@@ -1,6 +1,17 @@
-import Foundation
 import Shared
 import Synchronization
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// Sends closures to a node's store over the connection that is already open.
 ///

@@ -1,6 +1,17 @@
 import Dispatch
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// A private Unix socket that a local Nix connects to as if it were a store's daemon.
 final class StoreSocket: Sendable {
@@ -22,7 +33,7 @@ final class StoreSocket: Sendable {
         folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
         let listener: Int32
         do {
-            listener = try StoreSocket.listen("\(folder)/s")
+            listener = try StoreSocket.listener("\(folder)/s")
         } catch {
             rmdir(folder)
             throw error
@@ -50,7 +61,7 @@ final class StoreSocket: Sendable {
         rmdir(folder)
     }
 
-    private static func listen(_ path: String) throws(SystemError) -> Int32 {
+    private static func listener(_ path: String) throws(SystemError) -> Int32 {
         let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard listener >= 0 else { throw SystemError("socket") }
         _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
@@ -62,7 +73,7 @@ final class StoreSocket: Sendable {
                 bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
-        guard bound == 0, Foundation.listen(listener, 64) == 0 else {
+        guard bound == 0, listen(listener, 64) == 0 else {
             let error = SystemError("bind", path)
             close(listener)
             throw error

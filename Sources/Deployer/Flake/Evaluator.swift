@@ -1,5 +1,10 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// A source's answer, with what was asked.
 struct Evaluation: Sendable, Equatable {

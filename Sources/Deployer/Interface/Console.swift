@@ -1,6 +1,17 @@
-import Foundation
 import Shared
 import Synchronization
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// What a message weighs; the names are deploy-rs's.
 enum Level: String, Sendable {
@@ -77,9 +88,8 @@ final class Console: Sendable {
     }
 
     private func write(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
         // Nobody is left to tell if standard error is gone.
-        _ = bytes.withUnsafeBytes { Foundation.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        writeAll(STDERR_FILENO, line + "\n")
     }
 }
 

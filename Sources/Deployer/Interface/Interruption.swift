@@ -1,7 +1,18 @@
 import Dispatch
-import Foundation
 import Shared
 import Synchronization
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// What Ctrl-C does, by how far the run has come.
 ///

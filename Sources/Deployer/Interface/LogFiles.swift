@@ -1,6 +1,17 @@
-import Foundation
 import Shared
 import Synchronization
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// The files of `--log-dir`: `deploy.log` with everything, `<node>.log` with what is about one node.
 final class LogFiles: Sendable {
@@ -9,11 +20,7 @@ final class LogFiles: Sendable {
 
     init(folder: String) throws(SystemError) {
         self.folder = folder
-        do {
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw SystemError("mkdir", folder, number: (error as NSError).posixNumber)
-        }
+        try makeFolders(folder)
     }
 
     deinit { open.withLock { for descriptor in $0.values { close(descriptor) } } }
@@ -27,15 +34,11 @@ final class LogFiles: Sendable {
 
     private func append(_ entry: String, to name: String) {
         open.withLock { files in
-            let descriptor =
-                files[name]
-                ?? Foundation.open(
-                    "\(folder)/\(name)", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+            let descriptor = files[name] ?? openLog("\(folder)/\(name)")
             guard descriptor >= 0 else { return }
             files[name] = descriptor
-            let bytes = Array(entry.utf8)
             // A full disk must not end a deploy whose messages are on the terminal as well.
-            _ = bytes.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            writeAll(descriptor, entry)
         }
     }
 
@@ -46,10 +49,4 @@ final class LogFiles: Sendable {
     }
 }
 
-extension NSError {
-    /// The error number behind a Foundation file error; `EIO` where it gives none.
-    var posixNumber: Int32 {
-        let underlying = userInfo[NSUnderlyingErrorKey] as? NSError ?? self
-        return underlying.domain == NSPOSIXErrorDomain ? Int32(underlying.code) : EIO
-    }
-}
+private func openLog(_ path: String) -> Int32 { open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644) }

@@ -1,5 +1,16 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
 
 /// `deploy status`: where the profiles of the nodes stand, read from the nodes.
 struct StatusReport: Sendable {

@@ -1,5 +1,10 @@
-import Foundation
 import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
 
 /// The agents that came with this `deploy`, as paths in the local store, by system.
 struct AgentBinary: Sendable {
@@ -34,7 +39,9 @@ struct AgentBinary: Sendable {
 
     /// `libexec/deploy-swift/<system>/activate` beside the folder that `deploy` is in.
     static func installed(beside program: String) -> [String: String] {
-        let prefix = (resolved(program) as NSString).deletingLastPathComponent + "/../libexec/deploy-swift"
+        let prefix =
+            URL(fileURLWithPath: program).resolvingSymlinksInPath().deletingLastPathComponent().path
+            + "/../libexec/deploy-swift"
         // No folder means none installed: the caller says so.
         let systems = (try? FileManager.default.contentsOfDirectory(atPath: prefix)) ?? []
         var files: [String: String] = [:]
@@ -43,10 +50,6 @@ struct AgentBinary: Sendable {
             if FileManager.default.isExecutableFile(atPath: file) { files[system] = file }
         }
         return files
-    }
-
-    private static func resolved(_ path: String) -> String {
-        URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     }
 
     /// A folder of the same name with the same content gives the same store path on every machine.
@@ -64,7 +67,7 @@ struct AgentBinary: Sendable {
             try manager.copyItem(atPath: file, toPath: folder + "/bin/activate")
             try manager.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder + "/bin/activate")
         } catch {
-            throw AgentError.notAdded(file, reason: error.localizedDescription)
+            throw AgentError.notAdded(file, reason: "\(error)")
         }
         let result = try await LocalCommand(["nix-store", "--add", folder]).run()
         let path = trimmed(result.text)

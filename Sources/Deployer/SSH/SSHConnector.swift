@@ -87,7 +87,7 @@ final class SSHConnector: Connector {
 
     /// Gathers what the choice and a login over libssh2 depend on.
     private func plan(_ configuration: SSHConfiguration) async throws -> LibSSH2Connector {
-        let user = LocalUser(environment: environment)
+        let user = LocalAccount(environment: environment)
         let expansion = Expansion(
             configuration: configuration, home: user.home, localUser: user.name, localUserID: user.id,
             localHost: user.machine, environment: environment)

@@ -3,6 +3,10 @@
 #else
     import Foundation
 #endif
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+#endif
 
 /// What a private key file tells without its passphrase.
 struct PrivateKeyFile: Sendable, Equatable {

@@ -3,6 +3,10 @@
 #else
     import Foundation
 #endif
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+#endif
 
 /// A public key in the form that SSH sends: its type's name, then its numbers.
 struct PublicKey: Sendable, Hashable {

@@ -5,7 +5,7 @@
 #endif
 
 /// Who runs this program, where.
-struct LocalUser: Sendable {
+struct LocalAccount: Sendable {
     let id: UInt32
     let name: String
     let home: String
