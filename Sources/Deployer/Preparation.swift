@@ -60,7 +60,7 @@ struct Preparation: Sendable {
                     paths, to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
             }
         }
-        let derivations = Installables.merged(node.plan.profiles.filter(\.remoteBuild).flatMap(\.derivations))
+        let derivations = node.plan.remoteDerivations
         if !derivations.isEmpty {
             console.tell(.info, "building on the node", node: node.plan.name)
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)

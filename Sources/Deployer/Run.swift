@@ -12,7 +12,7 @@ struct Run: Sendable {
     let askPassword: @Sendable (String) async throws -> Secret?
     /// Absolute path of this `deploy`.
     let program: String
-    let user = LocalUser(environment: currentEnvironment())
+    let user = LocalAccount(environment: currentEnvironment())
 
     /// Deploys what was asked for.
     ///
@@ -23,10 +23,12 @@ struct Run: Sendable {
         let nix = try await Nix.detect()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let requests = try requests(targets, nix)
+        let (consent, asked) = AsyncStream<Never>.makeStream()
         // Leaving this scope early cancels the checks and waits for their end.
-        async let checked: Void = check(requests.map { $0.source }, nix)
+        async let checked: Void = check(requests.map { $0.source }, nix, after: consent)
         let plan = try await plan(requests, nix)
         try await ask(about: plan)
+        asked.finish()
         let preparation = Preparation(
             plan: plan, sources: requests.map { $0.source }, options: options, console: console,
             preflight: preflight(try await agents), builder: builder(nix), copier: copier)
@@ -84,8 +86,11 @@ struct Run: Sendable {
         try await Prompt.ask(say: { console.tell(.info, $0) }, readLine: { try await PromptInput().readLine() })
     }
 
-    private func check(_ sources: [Source], _ nix: Nix) async throws {
+    /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
+    private func check(_ sources: [Source], _ nix: Nix, after consent: AsyncStream<Never>) async throws {
         if options.skipChecks { return }
+        if options.isInteractive { for await _ in consent {} }
+        try Task.checkCancellation()
         let builder = builder(nix)
         for source in Set(sources) {
             console.tell(.info, "running the checks of \(source)")

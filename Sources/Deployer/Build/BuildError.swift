@@ -8,8 +8,6 @@ enum BuildError: Explained, Equatable {
     /// Nix was content, and yet there is no such path.
     case missing(String, path: String)
     case notActivatable(String, path: String, wrapper: String)
-    /// The closure has no agent of its own, and no other is at hand.
-    case noAgent(String, path: String)
     case badLinkName(String)
     case linkFailed(String, NixFailure)
     case signingFailed(key: String, NixFailure)
@@ -23,7 +21,6 @@ enum BuildError: Explained, Equatable {
             "\(labels.joined(separator: ", ")): the store path could not be fetched: \(failure)"
         case .missing(let label, let path): "\(label): \(path) does not exist after the build"
         case .notActivatable(let label, let path, _): "\(label): \(path) has no executable deploy-rs-activate"
-        case .noAgent(let label, let path): "\(label): \(path) has no executable activate-rs"
         case .badLinkName(let label): "\(label): no link can have this name in the folder of --keep-result"
         case .linkFailed(let label, let failure): "\(label): the link of --keep-result could not be made: \(failure)"
         case .signingFailed(let key, let failure): "signing with LOCAL_KEY=\(key) failed: \(failure)"
@@ -35,7 +32,6 @@ enum BuildError: Explained, Equatable {
         case .checksFailed: "--skip-checks deploys without them"
         case .notActivatable(_, _, let wrapper):
             "did you forget to wrap the profile's path with deploy-rs's lib.<system>.activate.\(wrapper)?"
-        case .noAgent: "wrap it with deploy-rs's lib.<system>.activate, or leave --agent closure out"
         case .missing: "content-addressed derivations are not supported"
         case .buildFailed, .notRealised, .badLinkName, .linkFailed, .signingFailed: nil
         }

@@ -9,15 +9,12 @@ struct Builder: Sendable {
         var resultPath: String?
         /// File with the secret key that signs them; unsigned if nil.
         var signingKey: String?
-        /// Whether each must hold `activate-rs` too.
-        var needsAgent = false
 
         init() {}
 
         init(_ options: Options, environment: [String: String] = currentEnvironment()) {
             resultPath = options.keepResult ? options.resultPath ?? Options.defaultResultPath : nil
             signingKey = environment["LOCAL_KEY"].flatMap { $0.isEmpty ? nil : $0 }
-            needsAgent = options.agent == "closure"
         }
     }
 
@@ -43,7 +40,7 @@ struct Builder: Sendable {
         if profiles.isEmpty { return }
         try await buildDerivations(plan.localDerivations, of: profiles, usesFlakes: sources.allSatisfy(\.isFlake))
         try await realise(profiles.filter { $0.derivations.isEmpty && !exists($0.path) })
-        for profile in profiles { try inspect(profile, needsAgent: extras.needsAgent) }
+        for profile in profiles { try inspect(profile) }
         if let folder = extras.resultPath { try await keep(profiles, in: folder) }
         if let key = extras.signingKey { try await run(signWords(profiles, key: key)) { .signingFailed(key: key, $0) } }
     }

@@ -6,13 +6,12 @@
 
 extension Builder {
     /// Sees that a profile's closure is there and can be activated.
-    func inspect(_ profile: PlannedProfile, needsAgent: Bool) throws(BuildError) {
+    func inspect(_ profile: PlannedProfile) throws(BuildError) {
         let path = profile.path
         guard exists(path) else { throw .missing(profile.label, path: path) }
         guard isExecutable("\(path)/deploy-rs-activate") else {
             throw .notActivatable(profile.label, path: path, wrapper: wrapper(for: path))
         }
-        if needsAgent && !isExecutable("\(path)/activate-rs") { throw .noAgent(profile.label, path: path) }
     }
 
     /// The library function that such a closure is for.

@@ -29,12 +29,11 @@ extension Plan {
     var localDerivations: [Derivation] {
         Installables.merged(profiles.filter { !$0.remoteBuild }.flatMap(\.derivations))
     }
+}
 
-    /// What each node has to build itself, for the nodes that have anything to build.
-    var remoteDerivations: [(node: NodeName, derivations: [Derivation])] {
-        nodes.compactMap { node in
-            let derivations = Installables.merged(node.profiles.filter(\.remoteBuild).flatMap(\.derivations))
-            return derivations.isEmpty ? nil : (node.name, derivations)
-        }
+extension PlannedNode {
+    /// What the node has to build itself.
+    var remoteDerivations: [Derivation] {
+        Installables.merged(profiles.filter(\.remoteBuild).flatMap(\.derivations))
     }
 }

@@ -23,7 +23,7 @@ extension Options {
           -c, --checksigs            let nodes check signatures of what is copied
               --parallel N           nodes at a time (10)
               --rollback-succeeded BOOL   roll all profiles back if one fails (true)
-              --agent FILE           agent to send; `closure`: the one in each closure
+              --agent FILE           agent to send
               --ssh-transport NAME   automatic, libssh2 or openssh
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too

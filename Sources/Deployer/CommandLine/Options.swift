@@ -26,7 +26,7 @@ struct Options: Sendable, Equatable {
     var boot = false
     var rollbackSucceeded = true
     var overrides = Overrides()
-    /// The agent to send: an executable, or `closure`.
+    /// The agent to send; the one beside this program if nil.
     var agent: String?
     var transport = TransportChoice.automatic
     /// Nodes worked on at a time, 1 or more.

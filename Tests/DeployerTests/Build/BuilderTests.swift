@@ -73,16 +73,6 @@ struct BuilderTests {
         #expect(error?.hint?.contains("lib.<system>.activate.nixos") == true)
     }
 
-    @Test func anAgentInTheClosureIsLookedForOnlyWhereItIsNeeded() async throws {
-        let (plan, source) = try await plan("{ p.path = closure \"x\"; }")
-        try await builder().build(plan, from: [source])
-        var extras = Builder.Extras()
-        extras.needsAgent = true
-        await #expect(throws: BuildError.noAgent("a.p", path: plan.profiles[0].path)) {
-            try await builder().build(plan, from: [source], extras)
-        }
-    }
-
     @Test func aPlainPathIsFetchedOrRefused() async throws {
         let store = "\(scratch.folder)/store"
         let path = "\(store)/\(String(repeating: "a", count: 32))-gone"

@@ -192,6 +192,6 @@ struct PlanMakerTests {
     }
 
     @Test func theLocalUserHasAName() {
-        #expect(!LocalUser(environment: [:]).name.isEmpty)
+        #expect(!LocalAccount(environment: [:]).name.isEmpty)
     }
 }
