@@ -130,6 +130,7 @@ struct ProfileActivation: Sendable {
             do {
                 if let outcome = try await before(deadline, { try await inquire() }) { return .settled(outcome) }
             } catch {
+                if Task.isCancelled { break }
                 failure = error
                 console.tell(.debug, "confirmation did not get through: \(describe(error))", node: profile.node)
             }
