@@ -25,7 +25,9 @@ struct SuccessTests {
                     #expect(try await node.generation(link) == number)
                     #expect(try await node.profile(link).hasSuffix("-activatable-\(name)-\(version)"))
                 }
-                let rows = result.errorText.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+                let rows = result.errorText.split(separator: "\n").map {
+                    $0.split(separator: " ").joined(separator: " ")
+                }
                 #expect(rows.contains("web1 web deployed generation \(number)"), "\(result.errorText)")
             }
             #expect(try await node.shell("cat /var/tmp/order") == "app\nroot\napp\nroot")
