@@ -48,32 +48,33 @@ struct SSHTextTests {
         #expect(hostKeyOrder([], allowed: allowed, available: available) == ["ecdsa-sha2-nistp256", "ssh-ed25519"])
     }
 
-    @Test(arguments: [
-        ("", nil), ("Warning: Permanently added 'x' (ED25519) to the list of known hosts.\n", nil),
-        (
-            "mux_client_request_session: session request failed: Session open refused by peer\n"
-                + "me@web1: Permission denied (publickey).\n", .sessionRefused
-        ),
-        ("me@web1: Permission denied (publickey,password).\r\n", .loginRefused(accepted: "publickey,password")),
-        (
-            "Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures\r\n",
-            .loginRefused(accepted: "")
-        ),
-        ("No ED25519 host key is known for web1\r\nHost key verification failed.\r\n", .hostKeyNotAccepted),
-        (
-            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nThe fingerprint is\n"
-                + "SHA256:abc.\r\nAdd correct host key in /known to get rid of this message.\n"
-                + "Offending ECDSA key in /known:12\r\nHost key verification failed.\r\n",
-            .hostKeyChanged(fingerprint: "SHA256:abc", knownIn: "/known:12")
-        ),
-        (
-            "ssh: connect to host web1 port 22: Connection refused\r\n",
-            .unreachable("ssh: connect to host web1 port 22: Connection refused")
-        ),
-        ("ssh: connect to host web1 port 22: Connection timed out\r\n", .timedOut),
-        ("Timeout, server web1 not responding.\r\n", .lost("Timeout, server web1 not responding.")),
-        ("something new\n", .other("something new")),
-    ] as [(String, OpenSSHFailure?)])
+    @Test(
+        arguments: [
+            ("", nil), ("Warning: Permanently added 'x' (ED25519) to the list of known hosts.\n", nil),
+            (
+                "mux_client_request_session: session request failed: Session open refused by peer\n"
+                    + "me@web1: Permission denied (publickey).\n", .sessionRefused
+            ),
+            ("me@web1: Permission denied (publickey,password).\r\n", .loginRefused(accepted: "publickey,password")),
+            (
+                "Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures\r\n",
+                .loginRefused(accepted: "")
+            ),
+            ("No ED25519 host key is known for web1\r\nHost key verification failed.\r\n", .hostKeyNotAccepted),
+            (
+                "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nThe fingerprint is\n"
+                    + "SHA256:abc.\r\nAdd correct host key in /known to get rid of this message.\n"
+                    + "Offending ECDSA key in /known:12\r\nHost key verification failed.\r\n",
+                .hostKeyChanged(fingerprint: "SHA256:abc", knownIn: "/known:12")
+            ),
+            (
+                "ssh: connect to host web1 port 22: Connection refused\r\n",
+                .unreachable("ssh: connect to host web1 port 22: Connection refused")
+            ),
+            ("ssh: connect to host web1 port 22: Connection timed out\r\n", .timedOut),
+            ("Timeout, server web1 not responding.\r\n", .lost("Timeout, server web1 not responding.")),
+            ("something new\n", .other("something new")),
+        ] as [(String, OpenSSHFailure?)])
     func sshsOwnWordsAreUnderstood(log: String, expected: OpenSSHFailure?) {
         #expect(OpenSSHFailure(log: log) == expected)
     }

@@ -24,11 +24,10 @@ struct Lab: Sendable {
             try await work(lab)
         } catch {
             try await lab.tool("down")
-            try FileManager.default.removeItem(atPath: lab.folder)
             throw error
         }
+        // Takes the lab's folder with it, and the flakes that lie there.
         try await lab.tool("down")
-        try FileManager.default.removeItem(atPath: lab.folder)
     }
 
     /// Runs work with a lab of one fresh node.
