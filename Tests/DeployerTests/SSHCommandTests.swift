@@ -133,7 +133,7 @@ struct SSHCommandTests {
         close(far)
         #expect(ended.exit.isSuccess)
         #expect(ended.errorText == "note")
-        if choice == .libssh2 { #expect(counted.load(ordering: .relaxed) == bytes.count) }
+        #expect(counted.load(ordering: .relaxed) == bytes.count)
         await remote.close()
     }
 

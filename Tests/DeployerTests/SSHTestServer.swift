@@ -41,7 +41,8 @@ final class SSHTestServer: Sendable {
             options + [
                 "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder)/host_ed25519",
                 "HostKey \(folder)/host_ecdsa", "AuthorizedKeysFile \(folder)/authorized_keys", "UsePAM no",
-                "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
+                "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+                "PermitRootLogin yes",
                 "MaxStartups 100", "LogLevel VERBOSE",
             ]
         try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")

@@ -85,17 +85,18 @@ struct SSHTextTests {
         let line = OpenSSHCommandLine(destination: destination, configuration: configuration, folder: "/tmp/x")
         #expect(
             line.master(isBatch: true).joined(separator: " ")
-                == "ssh -N -T -E /tmp/x/master.log -o ControlMaster=yes -o ControlPath=/tmp/x/s "
+                == "ssh -N -E /tmp/x/master.log -o ControlMaster=yes -o ControlPath=/tmp/x/s "
                 + "-o ControlPersist=no -o LogLevel=INFO -o PermitLocalCommand=yes -o LocalCommand=echo ready "
                 + "-o RemoteCommand=none -o RequestTTY=no -o ClearAllForwardings=yes -o ConnectTimeout=10 "
-                + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -o BatchMode=yes -l me -p 2222 -- web1")
+                + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -o BatchMode=yes -l me -p 2222 -T -- web1")
         #expect(
             line.command("'it'\\''s'", log: "/tmp/x/1.log")
                 == [
-                    "ssh", "-T", "-E", "/tmp/x/1.log", "-o", "ControlMaster=no", "-o", "ControlPath=/tmp/x/s", "-o",
+                    "ssh", "-E", "/tmp/x/1.log", "-o", "ControlMaster=no", "-o", "ControlPath=/tmp/x/s", "-o",
                     "LogLevel=INFO", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o",
                     "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "BatchMode=yes", "-o",
-                    "PreferredAuthentications=none", "-l", "me", "-p", "2222", "--", "web1", "'it'\\''s'",
+                    "PreferredAuthentications=none", "-l", "me", "-p", "2222", "-T", "--", "web1",
+                    "'it'\\''s'",
                 ])
         configuration.connectTimeout = .seconds(3)
         configuration.serverAliveInterval = .seconds(5)

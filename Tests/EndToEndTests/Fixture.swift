@@ -38,10 +38,10 @@ struct Fixture: Sendable {
         let nodeTexts = nodes.map { name in
             """
             nodes.\(nixString(name)) = {
-              hostname = \(nixString(name)); sshUser = "root"; \(node)
+              hostname = \(nixString(name)); sshUser = "root";
               profilesOrder = [ \(order) ];
               profiles = { \(texts) };
-            };
+            } // { \(node) };
             """
         }
         return try write(deploy: "{ \(top) \(nodeTexts.joined(separator: "\n")) }")

@@ -23,11 +23,10 @@ struct Lab: Sendable {
         do {
             try await work(lab)
         } catch {
-            try await lab.tool("down")
+            try await lab.remove()
             throw error
         }
-        // Takes the lab's folder with it, and the flakes that lie there.
-        try await lab.tool("down")
+        try await lab.remove()
     }
 
     /// Runs work with a lab of one fresh node.
@@ -38,6 +37,13 @@ struct Lab: Sendable {
             try await lab.tool(["up", name] + options)
             try await work(lab, Node(lab: lab, name: name))
         }
+    }
+
+    /// Ends the nodes and removes everything, also what tests have put into the lab's folder.
+    private func remove() async throws {
+        try await tool("down")
+        guard FileManager.default.fileExists(atPath: folder) else { return }
+        try FileManager.default.removeItem(atPath: folder)
     }
 
     /// Runs a subcommand of the lab that has to succeed.

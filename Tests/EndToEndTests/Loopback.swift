@@ -22,19 +22,15 @@ struct Loopback: Sendable {
         }
     }
 
-    /// What each activation has told so far: its version, user and profile.
-    var marks: [String] {
-        get throws {
-            let text = try String(contentsOfFile: "\(lab.folder)/marks", encoding: .utf8)
-            return text.split(separator: "\n").map(String.init)
-        }
+    /// The versions activated so far, oldest first.
+    var versions: [Substring] {
+        get throws { try marks().compactMap(\.first) }
     }
 
-    /// The profile's link, as the agent chose it for a user who is not root, and for root.
-    var link: String {
-        let folder = "\(lab.folder)/loopback"
-        return getuid() == 0
-            ? "\(folder)/nix/state/profiles/per-user/root/app" : "\(folder)/home/.local/state/nix/profiles/app"
+    /// What each activation has told: its version, user and profile.
+    private func marks() throws -> [[Substring]] {
+        let text = try String(contentsOfFile: "\(lab.folder)/marks", encoding: .utf8)
+        return text.split(separator: "\n").map { $0.split(separator: " ") }
     }
 
     /// Deploys a version of the one profile `app`, whose activation leaves a mark, then runs these words of the lab's.
@@ -60,12 +56,13 @@ struct Loopback: Sendable {
 
     private var user: String { NSUserName() }
 
-    /// What the mark of a version says.
-    func mark(_ version: String) -> String { "\(version) \(user) \(link)" }
-
     /// The store path that the profile leads to.
+    ///
+    /// Which link it is depends on the version of Nix, but it is one of this lab and of the current user.
     func profile() throws -> String {
-        URL(fileURLWithPath: link).resolvingSymlinksInPath().lastPathComponent
+        let mark = try #require(try marks().last)
+        try #require(mark.count == 3 && mark[1] == user && mark[2].hasPrefix(lab.folder), "\(mark)")
+        return URL(fileURLWithPath: String(mark[2])).resolvingSymlinksInPath().lastPathComponent
     }
 
     /// Logs in anew, with nothing but ssh.

@@ -28,6 +28,7 @@ struct Failure {
         case is SSHError: .unreachable
         case PromptError.noAnswer: .declined
         case is TargetError: .usage
+        case let error as PlanError: error.exitCode
         default: .failed
         }
     }
