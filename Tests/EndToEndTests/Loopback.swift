@@ -51,7 +51,8 @@ struct Loopback: Sendable {
                 }
                 """)
         let deploy = ["\(Lab.prefix ?? "")/bin/deploy", "--skip-checks", fixture.flake] + words
-        return try await lab.command([Lab.root + "/lab/lab", "loopback-run", "--"] + deploy).run(timeLimit: .seconds(120))
+        let command = lab.command([Lab.root + "/lab/lab", "loopback-run", "--"] + deploy)
+        return try await command.run(timeLimit: .seconds(120))
     }
 
     private var user: String { NSUserName() }

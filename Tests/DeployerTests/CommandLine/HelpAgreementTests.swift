@@ -16,7 +16,8 @@ struct HelpAgreementTests {
 
     /// Every word of the text that looks like an option and that deploy could take: not those of other programs.
     private static func options(in text: String) -> Set<String> {
-        let matches = text.matches(of: /(?:^|[\s'",({])(--?[A-Za-z][a-z0-9-]*)(?![A-Za-z0-9-])/.anchorsMatchLineEndings())
+        let option = /(?:^|[\s'",({])(--?[A-Za-z][a-z0-9-]*)(?![A-Za-z0-9-])/.anchorsMatchLineEndings()
+        let matches = text.matches(of: option)
         return Set(matches.map { String($0.output.1) })
     }
 
