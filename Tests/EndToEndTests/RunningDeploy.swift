@@ -95,4 +95,11 @@ enum Script {
     static let hold = "touch /root/held; until [ -e /root/go ]; do sleep 0.05; done"
     static let isHeld = "[ -e /root/held ]"
     static let release = "touch /root/go"
+
+    /// Shell condition: the journal of the profile `system` says this state.
+    static func has(_ state: String) -> String {
+        "grep -q '\"state\":\"\(state)\"' /nix/var/nix/profiles/.deploy-swift/system/journal.json 2>/dev/null"
+    }
+
+    static let isAwaiting = has("awaitingConfirmation")
 }

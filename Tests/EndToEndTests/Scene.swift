@@ -52,6 +52,11 @@ struct Scene: Sendable {
         }
     }
 
+    /// What `deploy status` says.
+    func status() async throws -> LocalResult {
+        try await lab.run(["\(Lab.prefix ?? "")/bin/deploy", "status", fixture.flake])
+    }
+
     func state() async throws -> State {
         State(
             current: try await node.generation(), generations: try await node.generations(),
