@@ -47,9 +47,31 @@ struct ProfileLock: Sendable {
     let exclusion: FileLock
     let liveness: FileLock
 
-    static func tryTake(in folder: StateFolder) throws(SystemError) -> ProfileLock? {
+    /// Takes the lock and says in it for whom; nil if someone else holds it.
+    static func tryTake(in folder: StateFolder, for holder: LockHolder) throws(SystemError) -> ProfileLock? {
         guard let exclusion = try FileLock.tryTake(exclusionName, in: folder) else { return nil }
+        // Written before the liveness lock is taken, so that no watcher takes the last holder for this one.
+        write(holder, into: exclusion)
         return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
+    }
+
+    /// Who holds the lock; nil if nobody does.
+    static func holder(in folder: StateFolder) throws(SystemError) -> LockHolder? {
+        guard try FileLock.isHeld(livenessName, in: folder) else { return nil }
+        let bytes = try folder.read(exclusionName, limit: 64 << 10) ?? []
+        let line = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        // A holder that could not write its name is still a holder.
+        return (try? JSONLine.decode(LockHolder.self, from: line))
+            ?? LockHolder(deployer: "unknown", since: 0, closure: "unknown")
+    }
+
+    /// Others only read it for a name: a full disk must not keep a recovery from its work.
+    private static func write(_ holder: LockHolder, into lock: FileLock) {
+        guard let line = try? JSONLine.encode(holder) else { return }
+        let bytes = Array((line + "\n").utf8)
+        // Not emptied before: over what was there, it needs no room on the disk.
+        let count = bytes.withUnsafeBytes { pwrite(lock.descriptor.raw, $0.baseAddress, $0.count, 0) }
+        ftruncate(lock.descriptor.raw, max(0, count))
     }
 
     /// Lets go of our descriptors; a process that has copies goes on holding the lock.

@@ -50,7 +50,6 @@ struct Guardian {
         switch start {
         case .begin:
             await roots.hold(record, events)
-            events.send(.started(previous: record.previous))
             effect = machine.handle(.begin)
         case .resume:
             await running.end(events)

@@ -51,6 +51,8 @@ struct Record: Sendable, Codable, Equatable {
 
     /// True once there is a verdict.
     var isFinished: Bool { report != nil }
+    /// Who holds the profile's lock while it is carried.
+    var holder: LockHolder { LockHolder(deployer: deployer, since: startedAt, closure: closure, nonce: nonce) }
     var canary: String { "canary-\(id)" }
     var confirmed: String { "confirmed-\(id)" }
     var expired: String { "expired-\(id)" }
