@@ -31,9 +31,8 @@ struct Recovery: Sendable {
     /// and so does telling the verdict.
     func finish(_ record: Record, _ lock: ProfileLock) async throws -> VerdictReport {
         for _ in 0..<Self.attempts {
-            let follower = try GuardianFollower(.resume, link, folder, lock, reporter, keepsVerdict: true)
-            if let report = await follower.verdict() { return report }
-            if let report = try Journal(folder: folder).record(record.id)?.report { return report }
+            let follower = try GuardianFollower(.resume, record, folder, lock, reporter, keepsVerdict: true)
+            if let report = try await follower.verdict() { return report }
         }
         return VerdictReport(
             .stuck, generation: try link.generation(), reason: record.reason ?? "it was interrupted",

@@ -52,12 +52,15 @@ struct Relay: Sendable {
 
     private func stage(_ request: ActivateRequest, in folder: StateFolder) throws -> Record {
         let journal = Journal(folder: folder)
-        if let earlier = try journal.read() {
+        let earlier = try journal.read()
+        if let earlier {
             try journal.remember(earlier)
             PrivateCanary(folder: folder, record: earlier).clear()
         }
         let record = try Record(request, link)
+        try journal.reserve()
         try journal.write(record)
+        if let earlier { journal.clearNames(of: earlier.id) }
         return record
     }
 
@@ -67,7 +70,9 @@ struct Relay: Sendable {
         record.state = .failed
         record.report = VerdictReport(
             .failed, generation: record.previous, reason: "contact with the deployer was lost before it began")
-        try Journal(folder: folder).write(record)
+        let journal = Journal(folder: folder)
+        try journal.write(record, in: .verdict)
+        journal.releaseSpares()
         return ExitCode.failed.rawValue
     }
 
@@ -85,9 +90,9 @@ struct Relay: Sendable {
     func carry(
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
-        let follower = try GuardianFollower(start, link, folder, lock, reporter, logDirectory: logDirectory)
+        let follower = try GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
         lock.release()
-        if let report = await follower.verdict() { return reporter.exitCode(report.verdict) }
+        if let report = try await follower.verdict() { return reporter.exitCode(report.verdict) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
         reporter.send(.verdict(report))

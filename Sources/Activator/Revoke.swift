@@ -45,6 +45,9 @@ struct Revoke: Sendable {
         record.reason = "it was revoked"
         record.report = nil
         if let newest = try journal.read() { try journal.remember(newest) }
+        // Taking back what was left needs no more room than is there: what can be reserved is.
+        try? journal.reserve()
+        journal.clearNames(of: record.id)
         try journal.write(record)
         let code = try await relay.carry(.resume, record, in: folder, lock)
         return code == relay.reporter.exitCode(.rolledBack) ? 0 : code

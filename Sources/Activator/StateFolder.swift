@@ -88,13 +88,31 @@ extension StateFolder {
     }
 
     /// Replaces a file as a whole: after a crash or a power loss it is the old or the new one, never half of one.
-    func replace(_ name: String, _ bytes: [UInt8]) throws(SystemError) {
-        let temporary = name + ".new"
-        remove(temporary)
-        let file = try open(temporary, O_WRONLY | O_CREAT | O_EXCL)
-        try file.write(bytes, path + temporary)
-        guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + temporary) }
+    ///
+    /// - Parameter spare: a file made with ``reserve(_:size:)`` that becomes the new one, where there is one
+    func replace(_ name: String, _ bytes: [UInt8], with spare: String? = nil) throws(SystemError) {
+        let temporary = spare ?? name + ".new"
+        if spare == nil { remove(temporary) }
+        let file = try open(temporary, O_WRONLY | O_CREAT)
+        do throws(SystemError) {
+            try file.write(bytes, path + temporary)
+            guard ftruncate(file.raw, bytes.count) == 0 else { throw SystemError("ftruncate", path + temporary) }
+            guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + temporary) }
+        } catch {
+            // Half of it would only take room away from whoever tries again.
+            if spare == nil { remove(temporary) }
+            throw error
+        }
         try rename(temporary, name)
+    }
+
+    /// Makes a file that can be written to this size even once the disk is full.
+    func reserve(_ name: String, size: Int) throws(SystemError) {
+        remove(name)
+        let file = try open(name, O_WRONLY | O_CREAT | O_EXCL)
+        var number: Int32
+        repeat { number = posix_fallocate(file.raw, 0, size) } while number == EINTR
+        guard number == 0 else { throw SystemError("posix_fallocate", path + name, number: number) }
     }
 
     /// Makes a file that must not exist yet, durably.
