@@ -223,6 +223,8 @@ struct Guardian {
         canary.clear()
         legacyCanary?.clear()
         if verdict != .stuck { roots.release() }
+        // From here on the profile's generation keeps it, unless there is none.
+        if verdict != .failed { Held(nix: generations.nix).release(record.closure) }
         // First unlock, then tell: who hears of it may come back at once.
         unlock()
         events.send(.verdict(report))

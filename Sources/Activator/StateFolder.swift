@@ -31,6 +31,36 @@ struct StateFolder: Sendable {
         try open(beside: link, making: false)
     }
 
+    /// Opens such a folder at any absolute path, making it and what is above it.
+    static func make(at path: String) throws(AgentError) -> StateFolder {
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        let parent = String(path[..<slash])
+        do throws(SystemError) {
+            try makeFolders(parent)
+        } catch {
+            throw .system(error)
+        }
+        guard let folder = try find(in: parent, String(path[path.index(after: slash)...]), making: true) else {
+            throw .system(SystemError("openat", path, number: ENOENT))
+        }
+        return folder
+    }
+
+    /// Opens such a folder at any absolute path if there is one.
+    static func find(at path: String) throws(AgentError) -> StateFolder? {
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        return try find(in: String(path[..<slash]), String(path[path.index(after: slash)...]), making: false)
+    }
+
+    private static func find(in parent: String, _ name: String, making: Bool) throws(AgentError) -> StateFolder? {
+        let raw = Glibc.open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else {
+            if errno == ENOENT { return nil }
+            throw .system(SystemError("open", parent))
+        }
+        return try StateFolder(path: parent + "/", descriptor: OwnedDescriptor(raw)).enter(name, making: making)
+    }
+
     private static func open(beside link: ProfileLink, making: Bool) throws(AgentError) -> StateFolder? {
         let raw = Glibc.open(link.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0 else {
