@@ -145,20 +145,23 @@ extension StateFolder {
         guard number == 0 else { throw SystemError("posix_fallocate", path + name, number: number) }
     }
 
-    /// Makes a file that must not exist yet, durably.
+    /// Makes a file that must not exist yet; a power loss may take it back.
     func create(_ name: String, _ bytes: [UInt8]) throws(SystemError) {
         let file = try open(name, O_WRONLY | O_CREAT | O_EXCL)
         try file.write(bytes, path + name)
-        guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + name) }
-        try sync()
     }
 
     /// Renames within the folder, durably.
     func rename(_ name: String, _ other: String) throws(SystemError) {
+        try move(name, other)
+        try sync()
+    }
+
+    /// Renames within the folder; a power loss may take it back.
+    func move(_ name: String, _ other: String) throws(SystemError) {
         guard renameat(descriptor.raw, name, descriptor.raw, other) == 0 else {
             throw SystemError("rename", path + name)
         }
-        try sync()
     }
 
     /// Removes a file or link; one that is not there, or cannot be removed, does no harm to the callers.
