@@ -96,7 +96,9 @@ struct Guardian {
             }
             record.progress.settingProfile = true
             try save()
-            let (generation, isNew) = try await generations.set(record.closure)
+            // Noted as the script is: a nix-env that outlives us would move the link under our successor.
+            let (generation, isNew) = try await generations.set(record.closure) { [running] id in running.note(id) }
+            running.clear()
             record.progress.profileSet = generation
             record.progress.isNew = isNew
             events.send(.profileSet(generation: generation.number ?? 0, isNew: isNew))
@@ -154,7 +156,7 @@ struct Guardian {
         do {
             try save()
         } catch {
-            return .expired("the journal could not be written, so no confirmation is possible: \(error)")
+            return .expired("that it waits could not be written down, so no confirmation is possible: \(error)")
         }
         events.send(.awaitingConfirmation(seconds: record.confirmTimeout))
         for await _ in watch.wakes {
@@ -192,7 +194,7 @@ struct Guardian {
         do {
             try save(in: .undo)
         } catch {
-            events.send(.warning("the journal could not be written: \(error)"))
+            events.send(.warning("that it rolls back could not be written down: \(error)"))
         }
         do {
             let rollback = Rollback(record: record, generations: generations, events: events)

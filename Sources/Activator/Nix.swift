@@ -27,17 +27,17 @@ struct Nix: Sendable {
     /// Runs `nix-env -p LINK …`.
     ///
     /// - Throws: ``AgentError/toolFailed(_:_:text:)``, ``AgentError/toolMissing(_:)``
-    func env(_ link: ProfileLink, _ words: [String]) async throws {
-        try await run(["nix-env", "-p", link.path] + words)
+    func env(_ link: ProfileLink, _ words: [String], onStart: (Int32) -> Void = { _ in }) async throws {
+        try await run(["nix-env", "-p", link.path] + words, onStart: onStart)
     }
 
     /// Runs one of Nix's programs to its end.
-    func run(_ words: [String]) async throws {
+    func run(_ words: [String], onStart: (Int32) -> Void = { _ in }) async throws {
         let result: LocalResult
         do {
             // Another nix-env may hold the profile's own lock; nobody waits for that for ever.
             result = try await LocalCommand(words, environment: environment)
-                .run(outputLimit: 64 << 10, timeLimit: .seconds(300))
+                .run(outputLimit: 64 << 10, timeLimit: .seconds(300), onStart: onStart)
         } catch LocalCommandError.notFound(let program) {
             throw AgentError.toolMissing(program)
         }

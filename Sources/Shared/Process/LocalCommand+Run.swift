@@ -24,11 +24,13 @@ extension LocalCommand {
     /// - Parameters:
     ///   - outputLimit: bytes kept of each output; what is beyond it is read and dropped
     ///   - timeLimit: after it the program's group is ended and ``LocalResult/timedOut`` is true; none if nil
+    ///   - onStart: called with the program's process id, before it can be reaped
     ///   - onErrorOutput: called with each piece of error output as it is read
     /// - Throws: ``LocalCommandError``, ``SystemError``; `CancellationError` once the cancelled program has ended
     public func run(
         outputLimit: Int = 64 << 20,
         timeLimit: Duration? = nil,
+        onStart: (Int32) -> Void = { _ in },
         onErrorOutput: (@Sendable ([UInt8]) -> Void)? = nil
     ) async throws -> LocalResult {
         let capture = CaptureBox()
@@ -36,6 +38,7 @@ extension LocalCommand {
             if stream == .errorOutput { onErrorOutput?(bytes) }
             capture.add(stream, bytes, limit: outputLimit)
         }
+        onStart(process.id)
         let timer = timeLimit.map { capture.limit(process, $0) }
         let exit = await withTaskCancellationHandler {
             await process.exit()
