@@ -20,6 +20,8 @@ struct Relay: Sendable {
             let holder = LockHolder(
                 deployer: request.deployer, since: time(nil), closure: request.closure, nonce: request.session?.nonce)
             guard let lock = try ProfileLock.tryTake(in: folder, for: holder) else { return try locked(folder) }
+            if let nonce = holder.nonce, Refusal(folder: folder, id: nonce).isMade { throw AgentError.refused }
+            Refusal.clearOld(in: folder)
             try await recoverFirst(folder, lock)
             let record = try stage(request, in: folder)
             // Told before anything can change: an agent that is gone before its first word has changed nothing.

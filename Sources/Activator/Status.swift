@@ -22,6 +22,16 @@ struct Status: Sendable {
         return ProfileStatus(profile: link.path, generation: generation, activation: activation, holder: holder)
     }
 
+    /// Where the profile is and how its last deploy ended, for a sentence.
+    var inWords: String {
+        guard let status = try? read() else { return "a generation that cannot be read" }
+        let place = text(status.generation)
+        guard let activation = status.activation else {
+            return "\(place), and nothing was activated there by this tool"
+        }
+        return "\(place), its last deploy (by \(activation.deployer)) is \(activation.state.rawValue)"
+    }
+
     private func secondsLeft(_ record: Record) -> Int? {
         guard record.state == .awaitingConfirmation, record.bootID == currentBootID(), let deadline = record.deadline
         else { return nil }

@@ -15,6 +15,7 @@ struct VerdictWatch: Sendable {
         let free = Flag()
         pokeWhenFree(watch, free)
         let isLate = Flag()
+        var isRefused = false
         var timer: BootTimer?
         defer { withExtendedLifetime(timer) {} }
         for await _ in watch.wakes {
@@ -22,7 +23,15 @@ struct VerdictWatch: Sendable {
             // Asked before the journal, so that one that is staged and let go of in between is found there.
             let holder = try ProfileLock.holder(in: folder)
             guard let record = try Journal(folder: folder).record(id) else {
-                guard holder?.nonce == id else { throw ConfirmError.unknownNonce(link: link.path) }
+                guard holder?.nonce == id else {
+                    if isRefused { throw ConfirmError.unknownNonce(link: link.path, state: Status(link: link).inWords) }
+                    // Who is told "unknown" says that nothing was changed: one that is only slow to begin must not make
+                    // that a lie. First forbid it, then look once more.
+                    Refusal(folder: folder, id: id).make()
+                    isRefused = true
+                    watch.poke()
+                    continue
+                }
                 // It still finishes someone else's activation, before its own.
                 if isFree { return try await verdict(of: id, onChange: onChange) }
                 continue

@@ -92,6 +92,57 @@ extension AgentTests {
             #expect(node.generation == 1)
         }
 
+        @Test func whoIsToldThatNothingWasChangedIsNotProvedWrongLater() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = try await request()
+            let told = try await node.confirm(request)
+            #expect(told.exit == .code(1))
+            #expect(told.events == [])
+            #expect(told.errorOutput.contains("did not change the profile \(node.link)"))
+            #expect(told.errorOutput.contains("on generation 1 ("))
+            let late = try await node.activate(request)
+            #expect(late.verdict?.verdict == .failed)
+            #expect(late.verdict?.reason?.contains("given it up") == true)
+            #expect(node.traced == [])
+            #expect(try await node.activate(self.request()).verdict?.verdict == .committed)
+        }
+
+        /// The program that sets the profile goes on when the guardian is killed; it must not move the link later.
+        @Test func aNixEnvThatOutlivesItsGuardianIsEnded() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let folder = "\(node.path)/bin"
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            let real = try #require(locateProgram("nix-env", path: node.environment["PATH"]))
+            let script =
+                "#!/bin/sh\necho $$ $PPID > \(node.path)/ids.new; mv \(node.path)/ids.new \(node.path)/ids\n"
+                + "read x < \(gate); exec \(real) \"$@\"\n"
+            try script.write(toFile: "\(folder)/nix-env", atomically: false, encoding: .utf8)
+            chmod("\(folder)/nix-env", 0o755)
+            let watch = FolderWatch([node.path])
+            var command = node.command(.activate(try await request()))
+            command.environment["PATH"] = "\(folder):\(node.environment["PATH"] ?? "")"
+            let agent = try RunningAgent(command)
+            for await _ in watch.wakes where readTextFile("\(node.path)/ids") != nil { break }
+            withExtendedLifetime(watch) {}
+            let ids = (readTextFile("\(node.path)/ids") ?? "").split(whereSeparator: \.isWhitespace).compactMap {
+                Int32($0)
+            }
+            try #require(ids.count == 2)
+            // The guardian notes whom it has started; wait for that.
+            let state = FolderWatch([node.state])
+            for await _ in state.wakes where readTextFile("\(node.state)/script")?.contains("\(ids[0])") == true {
+                break
+            }
+            withExtendedLifetime(state) {}
+            agent.process.signal(SIGKILL)
+            _ = await agent.process.exit()
+            kill(ids[1], SIGKILL)
+            let end = try await node.run(.recover([node.location]))
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(ProcessIdentity(of: ids[0]) == nil)
+            #expect(node.generation == 1)
+        }
+
         @Test func anAgentThatIsGoneBeforeItsFirstWordHasChangedNothing() async throws {
             try await node.generations([try await node.tracing("old")])
             let request = try await request()
