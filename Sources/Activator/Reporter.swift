@@ -66,7 +66,7 @@ final class Reporter: Sendable {
 
 extension AgentEvent {
     /// How deploy-rs's users read it.
-    fileprivate var logLines: [(LegacyLog.Level, String)] {
+    var logLines: [(LegacyLog.Level, String)] {
         switch self {
         case .started: [(.info, "Activating profile")]
         case .warning(let text): [(.warn, text)]

@@ -20,7 +20,7 @@ struct Run: Sendable {
     /// - Throws: what kept the run from getting to the nodes; `CancellationError` when interrupted before that
     func deploy() async throws -> ExitCode {
         let targets = try Target.all(of: options)
-        let nix = try await Nix.detect()
+        let nix = try await detectNix()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let requests = try requests(targets, nix)
         let (consent, asked) = AsyncStream<Never>.makeStream()
@@ -48,7 +48,7 @@ struct Run: Sendable {
     /// Asks the nodes where their profiles stand, and changes nothing.
     func status() async throws -> ExitCode {
         let targets = try Target.all(of: options)
-        let nix = try await Nix.detect()
+        let nix = try await detectNix()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let plan = try await plan(try requests(targets, nix), nix)
         let report = StatusReport(preflight: preflight(try await agents), console: console, limit: options.parallel)
@@ -56,6 +56,12 @@ struct Run: Sendable {
     }
 
     // MARK: Evaluation and plan
+
+    private func detectNix() async throws -> Nix {
+        var nix = try await Nix.detect()
+        nix.onCommand = { [console] in console.tell(.debug, "running \(shellQuoted($0))") }
+        return nix
+    }
 
     private func requests(_ targets: [Target], _ nix: Nix) throws -> [EvaluationRequest] {
         let evaluator = evaluator(nix)

@@ -26,7 +26,8 @@ final class SSHTestServer: Sendable {
             process?.signal(SIGKILL)
             process = nil
         }
-        try? FileManager.default.removeItem(atPath: folder)
+        // An agent that is just ending takes its socket away meanwhile, and the removal stops at that.
+        for _ in 1...3 where (try? FileManager.default.removeItem(atPath: folder)) != nil { break }
     }
 
     /// - Parameter options: further lines of its configuration, which come first and so win

@@ -62,7 +62,6 @@ struct OptionsLocalTests {
         try await Lab.withNode { lab, node in
             let fixture = try Fixture(in: lab).write([.init(activation: "echo from the script")])
             let logs = "\(lab.folder)/logs"
-            try await node.shell("mkdir -p \(logs)")
             expect(try await lab.deploy(["--log-dir", logs, fixture.flake]), .done)
             let all = try String(contentsOfFile: logs + "/deploy.log", encoding: .utf8)
             #expect(all.contains("deploy: info: evaluating") && all.contains("web1: system: from the script"))
@@ -70,7 +69,7 @@ struct OptionsLocalTests {
             #expect(all.contains("web1: debug: running"))
             let ours = try String(contentsOfFile: logs + "/web1.log", encoding: .utf8)
             #expect(ours.contains("deployed and confirmed") && !ours.contains("evaluating"))
-            let theirs = try await node.shell("cat \(logs)/activate_activate_*.log")
+            let theirs = try await node.shell("cat \(logs)/activate_guardian_*.log")
             #expect(theirs.contains("from the script"))
             #expect(theirs.contains("Committed"))
         }
@@ -121,16 +120,24 @@ struct OptionsLocalTests {
     }
 
     @Test func extraArgumentsReachCheckEvaluationAndBuild() async throws {
+        let profile = #"{ user = "root"; path = activate.noop (base "p"); }"#
+        let node = #"{ hostname = "web1"; sshUser = "root"; profiles.p = \#(profile); }"#
         try await Lab.withNode { lab, _ in
             let fixture = try Fixture(in: lab)
-            // Nix reads settings before it does anything: one it does not know is named by every program that gets it.
-            try fixture.write([.init()])
             let deploy = "\(Lab.prefix ?? "")/bin/deploy"
-            let words = [deploy, fixture.flake, "--", "--option", "not-a-setting", "1"]
-            let result = try await lab.run(words)
-            expect(result, .done)
-            let warnings = result.errorText.split(separator: "\n").filter { $0.contains("'not-a-setting'") }
-            #expect(warnings.count == 3, "\(result.errorText)")
+            let check = "checks.${builtins.currentSystem}.good = base \"good\";"
+            try fixture.write(
+                deploy: "{ nodes.${builtins.getEnv \"NODE\"} = \(node); }", outputs: check)
+            let impure = [deploy, fixture.flake, "--", "--impure"]
+            expect(try await lab.run([deploy, fixture.flake], environment: ["NODE": "web1"]), .failed)
+            // What may not build anything evaluates, but neither checks nor builds.
+            let nothing = ["--max-jobs", "0"]
+            let unchecked = try await lab.run(impure + nothing, environment: ["NODE": "web1"])
+            expect(unchecked, .failed, says: "the checks of")
+            let unbuilt = try await lab.run(
+                [deploy, "-s"] + impure.dropFirst() + nothing, environment: ["NODE": "web1"])
+            expect(unbuilt, .failed, says: "web1.p could not be built")
+            expect(try await lab.run(impure, environment: ["NODE": "web1"]), .done)
         }
     }
 
@@ -173,7 +180,7 @@ struct OptionsLocalTests {
             expect(quoted, saysNot: #"profile "b""#)
             let two = ["\(fixture.flake)#second.b", "\(fixture.flake)#\"my.server\".a"]
             let several = try await lab.deploy(["--targets"] + two)
-            expect(several, .done, says: "second     b        committed", "my.server  a        committed")
+            expect(several, .done, says: "second     b        deployed", "my.server  a        deployed")
             let unquoted = try await lab.deploy(["\(fixture.flake)#my.server.a"])
             expect(unquoted, .usage, says: "did you mean quotes? '\(fixture.flake)#\"my.server\".a'")
             #expect(try await node.generations("/nix/var/nix/profiles/per-user/root/b") == [1])

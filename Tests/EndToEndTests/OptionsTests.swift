@@ -91,15 +91,18 @@ struct OptionsNodeTests {
             let fixture = try Fixture(in: lab).write([
                 .init(name: "first"), .init(name: "second", activation: "exit 3"),
             ])
-            let left = try await lab.deploy(["--auto-rollback", "false", fixture.flake])
-            expect(left, .left)
-            #expect(try await node.profile("/nix/var/nix/profiles/per-user/root/second").hasSuffix("-second-1"))
+            let profiles = "/nix/var/nix/profiles/per-user/root"
             let kept = try await lab.deploy(["--rollback-succeeded", "false", fixture.flake])
-            #expect(try await node.generations("/nix/var/nix/profiles/per-user/root/first") == [1])
+            expect(kept, .stuck, says: #"profile "second": rolled back"#)
             expect(kept, saysNot: "taking it back")
+            #expect(try await node.profile("\(profiles)/first").hasSuffix("-first-1"))
             try fixture.write([.init(name: "first"), .init(name: "second", activation: "exit 3")], version: "2")
-            expect(try await lab.deploy([fixture.flake]), .rolledBack, says: "taking it back")
-            #expect(try await node.profile("/nix/var/nix/profiles/per-user/root/first").hasSuffix("-first-1"))
+            let back = try await lab.deploy(["--rollback-succeeded", "true", fixture.flake])
+            expect(back, .rolledBack, says: "taking it back")
+            #expect(try await node.profile("\(profiles)/first").hasSuffix("-first-1"))
+            let left = try await lab.deploy(["--auto-rollback", "false", fixture.flake])
+            expect(left, .left, says: #"profile "second""#)
+            #expect(try await node.profile("\(profiles)/second").hasSuffix("-second-2"))
         }
     }
 

@@ -49,7 +49,7 @@ struct PromptTests {
         try await Lab.withNode { lab, _ in
             let fixture = try Fixture(in: lab).write([.init()])
             let answers: [Terminal.Answer] = [(Self.question, "yes")]
-            let environment = ["TERM": "xterm"]
+            let environment = ["TERM": "xterm", "NO_COLOR": ""]
             let color = try await lab.deployOnTerminal(
                 ["-i", fixture.flake], answers: answers, environment: environment)
             #expect(color.exit == .code(0), "\(color.text)")

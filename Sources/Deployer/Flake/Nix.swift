@@ -15,6 +15,8 @@ struct Nix: Sendable {
     var flakesRefusal = ""
     /// Every Nix program runs with exactly this environment.
     var environment: [String: String]
+    /// Gets the words of every program that is run, for the debug log.
+    var onCommand: @Sendable ([String]) -> Void = { _ in }
 
     init(version: NixVersion, hasFlakes: Bool, environment: [String: String] = currentEnvironment()) {
         self.version = version
@@ -58,6 +60,7 @@ struct Nix: Sendable {
         outputLimit: Int = 64 << 20,
         onLine: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> LocalResult {
+        onCommand(words)
         var command = LocalCommand(words, environment: environment)
         // Fetching a private input may ask for a passphrase on the terminal, which a background group must not read.
         if isatty(STDIN_FILENO) == 1 { command.grouping = .ours }

@@ -22,24 +22,29 @@ final class PipeReader: @unchecked Sendable {
         source.start { @Sendable [weak self] in self?.drain() }
     }
 
-    /// Reads what is there and closes, whoever still holds the other end.
+    /// Reads what is there, as much as a pipe can hold at most, and closes, whoever still holds or fills the other end.
     func finish() {
-        drain()
+        var rest = 1 << 20
+        while rest > 0, let count = readOnce() { rest -= count }
         stop()
     }
 
-    private func drain() {
-        guard !isFinished else { return }
+    /// One buffer for each wake-up: whoever writes without a pause must not keep the program's end waiting behind it.
+    private func drain() { _ = readOnce() }
+
+    /// - Returns: how many bytes were there; nil if none
+    private func readOnce() -> Int? {
+        guard !isFinished else { return nil }
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
             let count = read(raw, &buffer, buffer.count)
             if count > 0 {
                 onBytes(Array(buffer[..<count]))
-            } else if count == 0 {
-                return stop()
-            } else if errno != EINTR {
-                return errno == EAGAIN ? () : stop()
+                return count
             }
+            if count < 0 && errno == EINTR { continue }
+            if count == 0 || errno != EAGAIN { stop() }
+            return nil
         }
     }
 
