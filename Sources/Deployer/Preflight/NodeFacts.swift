@@ -81,6 +81,8 @@ enum PreflightError: Error, Sendable, Equatable {
     case noAgent(system: String, available: [String])
     /// This user cannot become that one.
     case passwordNeeded(elevation: [String])
+    /// `interactiveSudo` is on, and there is no terminal.
+    case nobodyToAsk(elevation: [String])
     case wrongPassword(elevation: [String])
     case elevationFailed(elevation: [String], reason: String)
 }
@@ -94,6 +96,8 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAgent(let system, let available):
             "there is no agent for \(system); this installation has one for: \(available.joined(separator: ", "))"
         case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
+        case .nobodyToAsk(let elevation):
+            "`\(elevation.joined(separator: " "))` needs a password on the node, and there is no terminal to ask for it on"
         case .wrongPassword(let elevation):
             "`\(elevation.joined(separator: " "))` did not accept the password"
         case .elevationFailed(let elevation, let reason):
@@ -108,6 +112,7 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAgent: "name one with --agent FILE"
         case .passwordNeeded:
             "set interactiveSudo = true (or --interactive-sudo true) to be asked, or allow it without a password"
+        case .nobodyToAsk: "run deploy on a terminal, or allow it without a password"
         case .wrongPassword: "nothing was changed"
         case .elevationFailed: "check the `user`, `sshUser` and `sudo` settings of the profile; nothing was changed"
         }
