@@ -27,7 +27,8 @@ struct Preparation: Sendable {
 
     private func build() async throws {
         if plan.localDerivations.isEmpty == false {
-            console.tell(.info, "building \(plan.profiles.filter { !$0.remoteBuild }.count) profiles")
+            let count = plan.profiles.count { !$0.remoteBuild }
+            console.tell(.info, "building \(count) profile\(count == 1 ? "" : "s")")
         }
         try await builder.build(plan, from: sources, Builder.Extras(options))
     }

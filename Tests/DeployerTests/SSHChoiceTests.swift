@@ -34,7 +34,8 @@ struct SSHChoiceTests {
 
     @Test func whatLibSSH2LacksHasItsReason() throws {
         #expect(facts { $0.learned = "it was so" }.reasonForSystemSSH == "it was so")
-        #expect(facts { $0.configuration.needsSystemSSH = ["ForwardAgent"] }.reasonForSystemSSH == "ForwardAgent is set")
+        #expect(
+            facts { $0.configuration.needsSystemSSH = ["ForwardAgent"] }.reasonForSystemSSH == "ForwardAgent is set")
         let ticket = facts {
             $0.configuration.usesGSSAPI = true
             $0.hasKerberosTicket = true

@@ -133,7 +133,7 @@ struct SSHCommandTests {
         close(far)
         #expect(ended.exit.isSuccess)
         #expect(ended.errorText == "note")
-        if choice == .libssh2 { #expect(counted.load(ordering: .relaxed) == bytes.count) }
+        #expect(counted.load(ordering: .relaxed) == bytes.count)
         await remote.close()
     }
 
@@ -193,6 +193,8 @@ struct SSHCommandTests {
             #expect(log.lines.filter { $0.contains("over libssh2") }.count == 1)
             #expect(log.lines.filter { $0.contains("over the system's ssh: libssh2 and the server") }.count == 2)
             await #expect(throws: SSHError.self) { try await testConnector(.libssh2).connect(server.destination()) }
+        } else {
+            #expect(!log.lines.contains { $0.contains("over the system's ssh") })
         }
     }
 }

@@ -79,11 +79,13 @@ struct SSHConfigurationTests {
 
     @Test func wordsForSSHHaveTheUserFirstAndTheHostLast() {
         let destination = Destination(host: "[fe80::1]", user: "-x", options: ["-p", "22", "-oPort=1"])
-        #expect(destination.sshWords(["ssh", "-G"]) == ["ssh", "-G", "-l", "-x", "-p", "22", "-oPort=1", "--", "fe80::1"])
+        #expect(
+            destination.sshWords(["ssh", "-G"]) == ["ssh", "-G", "-l", "-x", "-p", "22", "-oPort=1", "--", "fe80::1"])
     }
 
     @Test(arguments: [
-        ([], nil, nil), (["-F", "file"], "file", nil), (["-Ffile", "-p22"], "file", nil), (["-4AF", "file"], "file", nil),
+        ([], nil, nil), (["-F", "file"], "file", nil), (["-Ffile", "-p22"], "file", nil),
+        (["-4AF", "file"], "file", nil),
         (["-o", "-F", "-p", "22"], nil, nil), (["-p", "22", "stray"], nil, "stray"), (["-F"], nil, nil),
         (["-i", "key", "-vvv", "-oA=b"], nil, nil), (["-p 2222"], nil, nil),
     ])
@@ -102,7 +104,8 @@ struct SSHConfigurationTests {
     }
 
     @Test(arguments: [
-        ("~/.ssh/id", "/home/me/.ssh/id"), ("~", "/home/me"), ("~other/id", "~other/id"), ("%d/%u-%i", "/home/me/me-1000"),
+        ("~/.ssh/id", "/home/me/.ssh/id"), ("~", "/home/me"), ("~other/id", "~other/id"),
+        ("%d/%u-%i", "/home/me/me-1000"),
         ("/k/%r@%h:%p", "/k/deploy@192.0.2.7:22"), ("%n %L %l %%", "web1 laptop laptop.example.org %"),
         ("${KEYS}/id", "/keys/id"), ("${KEYS", "${KEYS"), ("$KEYS", "$KEYS"),
     ])

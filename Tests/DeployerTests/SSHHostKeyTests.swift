@@ -146,6 +146,11 @@ struct SSHHostKeyTests {
                 + ["\(server.folder)/host_ed25519.pub"])
         try server.trustHostKeys(["authority"], mark: "@cert-authority ")
         let restarted = try await server.restarted(["HostCertificate \(server.folder)/host_ed25519-cert.pub"])
+        // Its plain key, where it is known, will do.
+        let plain = "\(server.folder)/plain"
+        let key = try String(contentsOfFile: "\(server.folder)/host_ed25519.pub", encoding: .utf8)
+        try write("[127.0.0.1]:\(server.port) \(key)", to: plain)
+        try await logIn(restarted, strict: "yes", ["-o", "UserKnownHostsFile=\(plain)"])
         let log = TestLog()
         let remote = try await testConnector(log: log).connect(restarted.destination())
         #expect(try await remote.run(["true"]).exit.isSuccess)

@@ -26,7 +26,8 @@ final class SSHTestServer: Sendable {
             process?.signal(SIGKILL)
             process = nil
         }
-        try? FileManager.default.removeItem(atPath: folder)
+        // An agent that is just ending takes its socket away meanwhile, and the removal stops at that.
+        for _ in 1...3 where (try? FileManager.default.removeItem(atPath: folder)) != nil { break }
     }
 
     /// - Parameter options: further lines of its configuration, which come first and so win
@@ -41,7 +42,8 @@ final class SSHTestServer: Sendable {
             options + [
                 "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder)/host_ed25519",
                 "HostKey \(folder)/host_ecdsa", "AuthorizedKeysFile \(folder)/authorized_keys", "UsePAM no",
-                "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes",
+                "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+                "PermitRootLogin yes",
                 "MaxStartups 100", "LogLevel VERBOSE",
             ]
         try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")

@@ -45,35 +45,38 @@ struct SSHTextTests {
         let available = ["ecdsa-sha2-nistp256", "ssh-ed25519", "ssh-rsa"]
         #expect(hostKeyOrder([line(key)], allowed: [], available: available).first == "ssh-ed25519")
         let allowed = ["rsa-sha2-512", "ecdsa-sha2-nistp256", "ssh-ed25519"]
+        let certificates = ["ssh-ed25519-cert-v01@openssh.com"] + available
+        #expect(hostKeyOrder([], allowed: [], available: certificates) == available)
         #expect(hostKeyOrder([], allowed: allowed, available: available) == ["ecdsa-sha2-nistp256", "ssh-ed25519"])
     }
 
-    @Test(arguments: [
-        ("", nil), ("Warning: Permanently added 'x' (ED25519) to the list of known hosts.\n", nil),
-        (
-            "mux_client_request_session: session request failed: Session open refused by peer\n"
-                + "me@web1: Permission denied (publickey).\n", .sessionRefused
-        ),
-        ("me@web1: Permission denied (publickey,password).\r\n", .loginRefused(accepted: "publickey,password")),
-        (
-            "Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures\r\n",
-            .loginRefused(accepted: "")
-        ),
-        ("No ED25519 host key is known for web1\r\nHost key verification failed.\r\n", .hostKeyNotAccepted),
-        (
-            "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nThe fingerprint is\n"
-                + "SHA256:abc.\r\nAdd correct host key in /known to get rid of this message.\n"
-                + "Offending ECDSA key in /known:12\r\nHost key verification failed.\r\n",
-            .hostKeyChanged(fingerprint: "SHA256:abc", knownIn: "/known:12")
-        ),
-        (
-            "ssh: connect to host web1 port 22: Connection refused\r\n",
-            .unreachable("ssh: connect to host web1 port 22: Connection refused")
-        ),
-        ("ssh: connect to host web1 port 22: Connection timed out\r\n", .timedOut),
-        ("Timeout, server web1 not responding.\r\n", .lost("Timeout, server web1 not responding.")),
-        ("something new\n", .other("something new")),
-    ] as [(String, OpenSSHFailure?)])
+    @Test(
+        arguments: [
+            ("", nil), ("Warning: Permanently added 'x' (ED25519) to the list of known hosts.\n", nil),
+            (
+                "mux_client_request_session: session request failed: Session open refused by peer\n"
+                    + "me@web1: Permission denied (publickey).\n", .sessionRefused
+            ),
+            ("me@web1: Permission denied (publickey,password).\r\n", .loginRefused(accepted: "publickey,password")),
+            (
+                "Received disconnect from 192.0.2.7 port 22:2: Too many authentication failures\r\n",
+                .loginRefused(accepted: "")
+            ),
+            ("No ED25519 host key is known for web1\r\nHost key verification failed.\r\n", .hostKeyNotAccepted),
+            (
+                "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\r\nThe fingerprint is\n"
+                    + "SHA256:abc.\r\nAdd correct host key in /known to get rid of this message.\n"
+                    + "Offending ECDSA key in /known:12\r\nHost key verification failed.\r\n",
+                .hostKeyChanged(fingerprint: "SHA256:abc", knownIn: "/known:12")
+            ),
+            (
+                "ssh: connect to host web1 port 22: Connection refused\r\n",
+                .unreachable("ssh: connect to host web1 port 22: Connection refused")
+            ),
+            ("ssh: connect to host web1 port 22: Connection timed out\r\n", .timedOut),
+            ("Timeout, server web1 not responding.\r\n", .lost("Timeout, server web1 not responding.")),
+            ("something new\n", .other("something new")),
+        ] as [(String, OpenSSHFailure?)])
     func sshsOwnWordsAreUnderstood(log: String, expected: OpenSSHFailure?) {
         #expect(OpenSSHFailure(log: log) == expected)
     }
@@ -84,17 +87,18 @@ struct SSHTextTests {
         let line = OpenSSHCommandLine(destination: destination, configuration: configuration, folder: "/tmp/x")
         #expect(
             line.master(isBatch: true).joined(separator: " ")
-                == "ssh -N -T -E /tmp/x/master.log -o ControlMaster=yes -o ControlPath=/tmp/x/s "
+                == "ssh -N -E /tmp/x/master.log -o ControlMaster=yes -o ControlPath=/tmp/x/s "
                 + "-o ControlPersist=no -o LogLevel=INFO -o PermitLocalCommand=yes -o LocalCommand=echo ready "
                 + "-o RemoteCommand=none -o RequestTTY=no -o ClearAllForwardings=yes -o ConnectTimeout=10 "
-                + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -o BatchMode=yes -l me -p 2222 -- web1")
+                + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -o BatchMode=yes -l me -p 2222 -T -- web1")
         #expect(
             line.command("'it'\\''s'", log: "/tmp/x/1.log")
                 == [
-                    "ssh", "-T", "-E", "/tmp/x/1.log", "-o", "ControlMaster=no", "-o", "ControlPath=/tmp/x/s", "-o",
+                    "ssh", "-E", "/tmp/x/1.log", "-o", "ControlMaster=no", "-o", "ControlPath=/tmp/x/s", "-o",
                     "LogLevel=INFO", "-o", "RemoteCommand=none", "-o", "RequestTTY=no", "-o",
                     "ClearAllForwardings=yes", "-o", "PermitLocalCommand=no", "-o", "BatchMode=yes", "-o",
-                    "PreferredAuthentications=none", "-l", "me", "-p", "2222", "--", "web1", "'it'\\''s'",
+                    "PreferredAuthentications=none", "-l", "me", "-p", "2222", "-T", "--", "web1",
+                    "'it'\\''s'",
                 ])
         configuration.connectTimeout = .seconds(3)
         configuration.serverAliveInterval = .seconds(5)

@@ -134,7 +134,8 @@ struct OptionsLocalTests {
             let nothing = ["--max-jobs", "0"]
             let unchecked = try await lab.run(impure + nothing, environment: ["NODE": "web1"])
             expect(unchecked, .failed, says: "the checks of")
-            let unbuilt = try await lab.run([deploy, "-s"] + impure.dropFirst() + nothing, environment: ["NODE": "web1"])
+            let unbuilt = try await lab.run(
+                [deploy, "-s"] + impure.dropFirst() + nothing, environment: ["NODE": "web1"])
             expect(unbuilt, .failed, says: "web1.p could not be built")
             expect(try await lab.run(impure, environment: ["NODE": "web1"]), .done)
         }

@@ -60,7 +60,8 @@ struct OptionsNodeTests {
 
     @Test func dryActivationAndBootReachTheScript() async throws {
         try await Lab.withNode { lab, node in
-            let script = #"(activate.custom // { dryActivate = "echo would $DRY_ACTIVATE"; boot = "echo at boot $BOOT"; })"#
+            let script =
+                #"(activate.custom // { dryActivate = "echo would $DRY_ACTIVATE"; boot = "echo at boot $BOOT"; })"#
             let path = #"\#(script) (base "system") "touch /tmp/activated""#
             let fixture = try Fixture(in: lab).write([.init(path: path)])
             expect(try await lab.deploy(["--dry-activate", fixture.flake]), .done, says: "would 1", "nothing changed")

@@ -50,7 +50,8 @@ struct PromptTests {
             let fixture = try Fixture(in: lab).write([.init()])
             let answers: [Terminal.Answer] = [(Self.question, "yes")]
             let environment = ["TERM": "xterm", "NO_COLOR": ""]
-            let color = try await lab.deployOnTerminal(["-i", fixture.flake], answers: answers, environment: environment)
+            let color = try await lab.deployOnTerminal(
+                ["-i", fixture.flake], answers: answers, environment: environment)
             #expect(color.exit == .code(0), "\(color.text)")
             #expect(color.text.contains("deploy: \u{1b}[36minfo\u{1b}[0m: evaluating"))
             let plain = try await lab.deployOnTerminal(

@@ -15,7 +15,9 @@ lab_mode() {
 # Prints why nodes cannot be had here; false when they can. Tries the real thing, in namespaces that vanish with it.
 why_no_namespaces() {
     local output
-    if [[ $EUID -ne 0 ]]; then
+    if [[ ${LAB_MODE:-} == loopback ]]; then
+        echo "LAB_MODE asks for loopback"
+    elif [[ $EUID -ne 0 ]]; then
         echo "not root"
     elif ! command -v unshare >/dev/null || ! command -v ip >/dev/null; then
         echo "unshare or ip is missing (apt-get install util-linux iproute2)"
@@ -276,6 +278,8 @@ remove_lab() {
     [[ ${#names[@]} -eq 0 ]] || each remove_node "${names[@]}"
     ! owns_bridge || ip link del "$(bridge)"
     ! mountpoint -q "$nodes" || umount "$nodes"
+    # Without root, a store's folders can be emptied only once they can be written.
+    [[ $EUID -eq 0 || ! -d $loopback/nix ]] || chmod -R u+w "$loopback/nix"
     rm -rf --one-file-system "$LAB_DIR"
 }
 

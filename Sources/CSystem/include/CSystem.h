@@ -22,6 +22,10 @@ int shim_inotify_open(void);
 /// Watches a folder for files that appear, change, move or vanish in it; -1 with errno.
 int shim_inotify_watch_folder(int descriptor, const char *path);
 
+/// A close-on-exec descriptor that can be read while the given one can be read (or written to) or was hung up; -1 with
+/// errno. See ReadySource.
+int shim_readiness(int descriptor, int for_output);
+
 /// As renameat2 with RENAME_NOREPLACE: fails with EEXIST rather than replacing; -1 with errno.
 int shim_rename_exclusive(const char *from, const char *to);
 

@@ -26,6 +26,8 @@ func judgeHostKey(_ key: PublicKey, _ lines: [KnownHost]) -> HostKeyVerdict {
 ///   - allowed: from the configuration; all that are available if empty
 ///   - available: what the library has
 func hostKeyOrder(_ lines: [KnownHost], allowed: [String], available: [String]) -> [String] {
+    // libssh2 1.11 takes a certificate for a plain key: never let the server show one.
+    let available = available.filter { !$0.contains("-cert-") }
     let usable = allowed.isEmpty ? available : allowed.filter { available.contains($0) }
     let known = Set(lines.filter { $0.mark == .none }.flatMap { algorithms(for: $0.key.type) })
     return usable.filter { known.contains($0) } + usable.filter { !known.contains($0) }

@@ -16,7 +16,10 @@ extension LibSSH2Session {
         let name = "password \(login.account)"
         let question = Question(text: "\(user)@\(login.configuration.originalHost)'s password: ", isSecret: true)
         for _ in 0..<login.configuration.passwordPrompts {
-            guard let secret = try await login.memory.secret(name, question, login.prompter) else { return .refused }
+            guard let secret = try await login.memory.secret(name, question, login.prompter) else {
+                progress.tried.append("(no terminal to ask for the password)")
+                return .refused
+            }
             let code = try await complete("sending a password", within: Login.answerLimit) { raw in
                 secret.bytes.withUnsafeBytes { bytes in
                     Int(
@@ -51,7 +54,10 @@ extension LibSSH2Session {
             if code == 0 { return .accepted }
             try Task.checkCancellation()
             responder.forgetAll()
-            if !responder.hasAnswered { return .refused }
+            if !responder.hasAnswered {
+                if responder.wasAsked { progress.tried.append("(no terminal for its questions)") }
+                return .refused
+            }
             guard code == Int(LIBSSH2_ERROR_AUTHENTICATION_FAILED) else { return .refused }
         }
         return .refused
@@ -72,6 +78,8 @@ private final class Responder: Sendable {
     init(_ login: Login) { self.login = login }
 
     var hasAnswered: Bool { state.withLock { $0.hasAnswered } }
+
+    var wasAsked: Bool { state.withLock { !$0.names.isEmpty } }
 
     func forgetAll() {
         for name in state.withLock({ $0.names }) { login.memory.forget(name) }

@@ -17,6 +17,16 @@ struct Login: Sendable {
     /// Name under which secrets and keys are remembered.
     var account: String { "\(configuration.user)@\(configuration.hostName):\(configuration.port)" }
 
+    /// A key to offer before asking what the server accepts, which spares a round trip when it is the right one.
+    var likelyKey: Candidate? {
+        guard methods.first == "publickey" else { return nil }
+        guard let candidate = identities.candidates.first(where: { !refused.contains($0) }) else { return nil }
+        if case .file(_, isEncrypted: true) = candidate.source { return nil }
+        // A wrong guess costs two of the tries that the server allows, six as a rule.
+        let isSure = candidate.key != nil && candidate.key == memory.key(for: account)
+        return isSure || identities.candidates.count <= 3 ? candidate : nil
+    }
+
     var methods: [String] {
         trust == .full ? configuration.methods : configuration.methods.filter { $0 == "publickey" }
     }
@@ -48,6 +58,20 @@ extension LibSSH2Session {
     /// - Throws: ``LoginFailure``; ``SSHError``; `CancellationError`
     func logIn(_ login: Login) async throws {
         var progress = LoginFailure(tried: [], offered: [], mayGoOn: false, accepted: [])
+        do {
+            try await logIn(login, &progress)
+        } catch let error as SSHError {
+            // The server said good-bye after too many tries; without its word the connection was lost.
+            guard !progress.offered.isEmpty, case .lost = error, handle?.disconnectText.isEmpty == false else {
+                throw error
+            }
+            progress.mayGoOn = true
+            throw progress
+        }
+    }
+
+    private func logIn(_ login: Login, _ progress: inout LoginFailure) async throws {
+        if let likely = login.likelyKey, case .accepted = try await offer(likely, login, &progress) { return }
         guard var accepted = try await acceptedMethods(login) else { return }
         var methods = login.methods
         while let method = methods.first(where: { accepted.contains($0) }) {
@@ -89,23 +113,25 @@ extension LibSSH2Session {
     }
 
     private func offerKeys(_ login: Login, _ progress: inout LoginFailure) async throws -> LoginStep {
-        var step = LoginStep.refused
-        for candidate in login.identities.candidates where !login.refused.contains(candidate) {
-            progress.tried.append(candidate.name)
-            progress.offered.append(candidate)
-            switch try await offer(candidate, login) {
-            case .accepted:
-                if let key = candidate.key { login.memory.remember(key, for: login.account) }
-                return .accepted
-            case .refused: break
-            case .notEnough: step = .notEnough
-            }
-            // The server said good-bye within the call, which reports no more than a refusal.
-            if handle?.disconnectText.isEmpty == false {
-                progress.mayGoOn = true
-                throw progress
-            }
-            if case .notEnough = step { return step }
+        for candidate in login.identities.candidates {
+            if login.refused.contains(candidate) || progress.offered.contains(candidate) { continue }
+            let step = try await offer(candidate, login, &progress)
+            if step != .refused { return step }
+        }
+        return .refused
+    }
+
+    private func offer(
+        _ candidate: Candidate, _ login: Login, _ progress: inout LoginFailure
+    ) async throws -> LoginStep {
+        progress.tried.append(candidate.name)
+        progress.offered.append(candidate)
+        let step = try await offer(candidate, login)
+        if step == .accepted, let key = candidate.key { login.memory.remember(key, for: login.account) }
+        // The server said good-bye within the call, which reports no more than a refusal.
+        if step != .accepted, handle?.disconnectText.isEmpty == false {
+            progress.mayGoOn = true
+            throw progress
         }
         return step
     }

@@ -12,24 +12,22 @@ import Shared
 /// Works on a duplicate, which it closes once Dispatch has let go of it: the original may be closed at any time.
 /// Confined to the queue that it is made with.
 final class Readiness {
-    enum Direction { case input, output }
-
     private let source: any DispatchSourceProtocol
     private var isArmed = false
 
     /// - Parameter onReady: called on the queue, once for each ``arm()``
     init(
-        _ descriptor: Int32, _ direction: Direction, queue: DispatchQueue, onReady: @escaping @Sendable () -> Void
+        _ descriptor: Int32, _ direction: ReadySource.Direction, queue: DispatchQueue,
+        onReady: @escaping @Sendable () -> Void
     ) throws(SystemError) {
         let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw SystemError("fcntl") }
-        source =
-            switch direction {
-            case .input: DispatchSource.makeReadSource(fileDescriptor: copy, queue: queue)
-            case .output: DispatchSource.makeWriteSource(fileDescriptor: copy, queue: queue)
-            }
-        source.setEventHandler(handler: onReady)
-        source.setCancelHandler { @Sendable in close(copy) }
+        do throws(SystemError) {
+            source = try ReadySource.make(copy, direction, queue: queue, onReady: onReady) { @Sendable in close(copy) }
+        } catch {
+            close(copy)
+            throw error
+        }
         // Dispatch traps when it frees a source that was never activated, or is suspended.
         source.activate()
         source.suspend()

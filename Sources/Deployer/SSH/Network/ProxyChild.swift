@@ -43,7 +43,7 @@ final class ProxyChild: Sendable {
             var command = LocalCommand(words, environment: environment)
             command.input = .descriptor(ends[1])
             command.output = .descriptor(ends[1])
-            command.grouping = usesTerminal ? .ours : .ownGroup
+            command.grouping = usesTerminal ? .ours : .ownSession
             let errors = ErrorTail()
             let process = try LocalProcess.start(command) { @Sendable stream, bytes in
                 if stream == .errorOutput { errors.add(bytes) }

@@ -13,11 +13,14 @@ struct OpenSSHCommandLine: Sendable, Equatable {
     /// What the master prints once it is logged in and listens.
     static let readyWord = "ready"
 
+    /// After the user's options, since the last one counts here.
+    private static let noTerminal = ["-T"]
+
     /// Logs in and stays. Our options come first, since the first value that `ssh` finds counts.
     ///
     /// - Parameter isBatch: no questions on the terminal
     func master(isBatch: Bool) -> [String] {
-        var words = ["ssh", "-N", "-T", "-E", masterLog]
+        var words = ["ssh", "-N", "-E", masterLog]
         var options = [
             "ControlMaster=yes", "ControlPath=\(controlPath)", "ControlPersist=no", "LogLevel=INFO",
             // Runs when the control socket listens: an event to wait for instead of looking again and again.
@@ -31,7 +34,7 @@ struct OpenSSHCommandLine: Sendable, Equatable {
         }
         if isBatch { options.append("BatchMode=yes") }
         words += options.flatMap { ["-o", $0] }
-        return destination.sshWords(words)
+        return destination.sshWords(words, Self.noTerminal)
     }
 
     /// Runs a command over the master.
@@ -43,8 +46,8 @@ struct OpenSSHCommandLine: Sendable, Equatable {
             "ControlMaster=no", "ControlPath=\(controlPath)", "LogLevel=INFO", "RemoteCommand=none", "RequestTTY=no",
             "ClearAllForwardings=yes", "PermitLocalCommand=no", "BatchMode=yes", "PreferredAuthentications=none",
         ]
-        let words = ["ssh", "-T", "-E", log] + options.flatMap { ["-o", $0] }
-        return destination.sshWords(words) + [command]
+        let words = ["ssh", "-E", log] + options.flatMap { ["-o", $0] }
+        return destination.sshWords(words, Self.noTerminal) + [command]
     }
 
     /// Asks the master for a sign of life.

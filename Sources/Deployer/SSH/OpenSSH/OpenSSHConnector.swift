@@ -41,8 +41,12 @@ struct OpenSSHConnector: Sendable {
     }
 
     private func error(_ failure: OpenSSHFailure?) -> SSHError {
-        let failure = failure ?? .other("it ended without a word")
-        return failure.error(configuration, limit: connectLimit)
+        switch failure {
+        // There was no connection yet that could be lost.
+        case .lost(let reason)?: return OpenSSHFailure.other(reason).error(configuration, limit: connectLimit)
+        case let failure?: return failure.error(configuration, limit: connectLimit)
+        case nil: return OpenSSHFailure.other("it ended without a word").error(configuration, limit: connectLimit)
+        }
     }
 
     private enum Outcome {

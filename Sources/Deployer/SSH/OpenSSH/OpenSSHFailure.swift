@@ -17,7 +17,8 @@ enum OpenSSHFailure: Sendable, Equatable {
 
     /// - Returns: nil if the log tells of no failure
     init?(log: String) {
-        let lines = log.split(whereSeparator: \.isNewline).map { trimmed($0) }.filter { !$0.isEmpty }
+        let lines = log.split(whereSeparator: \.isNewline).map { trimmed($0) }
+            .filter { !$0.isEmpty && !$0.hasPrefix("debug") }
         guard let last = lines.last else { return nil }
         func line(_ parts: String...) -> String? {
             lines.last { line in parts.contains { line.contains($0) } }

@@ -20,17 +20,20 @@ final class OpenSSHMaster: Sendable {
         self.process = process
         self.line = line
         self.environment = environment
-        // Ends with the process, whose end is also ours.
-        Task { [self] in
+        // Ends with the process, which `deinit` ends at the latest.
+        Task { [weak self] in
             _ = await process.exit()
-            state.withLock { $0.isOver = true }
+            self?.isOver = true
             removeScratchFolder(line.folder)
         }
     }
 
     deinit { process.terminate() }
 
-    var isOver: Bool { state.withLock { $0.isOver } }
+    private(set) var isOver: Bool {
+        get { state.withLock { $0.isOver } }
+        set { state.withLock { $0.isOver = newValue } }
+    }
 
     /// Reserves a place for a command.
     ///

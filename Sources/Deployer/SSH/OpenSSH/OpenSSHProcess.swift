@@ -47,6 +47,7 @@ final class OpenSSHRun: Sendable {
     let queue = OutputQueue()
     private let command: String
     private let input: LocalCommand.Input
+    private let output: LocalCommand.Output
     private let state = Mutex(State())
 
     private struct State {
@@ -54,10 +55,13 @@ final class OpenSSHRun: Sendable {
         var isStopped = false
     }
 
-    init(_ remote: OpenSSHRemote, command: String, input: LocalCommand.Input) {
+    init(
+        _ remote: OpenSSHRemote, command: String, input: LocalCommand.Input, output: LocalCommand.Output = .read
+    ) {
         self.remote = remote
         self.command = command
         self.input = input
+        self.output = output
     }
 
     func stop() {
@@ -94,7 +98,7 @@ final class OpenSSHRun: Sendable {
     private func runOnce(_ master: OpenSSHMaster, _ log: String) async throws -> Exit {
         var local = LocalCommand(master.line.command(command, log: log), environment: master.environment)
         local.input = input
-        if case .descriptor(let raw) = input { local.output = .descriptor(raw) }
+        local.output = output
         let process = try LocalProcess.start(local) { @Sendable [queue] stream, bytes in
             queue.add(stream == .output ? .stdout(bytes) : .stderr(bytes))
         }

@@ -25,7 +25,10 @@ actor OpenSSHRemote: Remote {
     func bridge(
         _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult {
-        let run = OpenSSHRun(self, command: try quoted(words), input: .descriptor(descriptor))
+        let upload = try CountedUpload(from: descriptor, onBytes)
+        defer { upload.stop() }
+        let run = OpenSSHRun(
+            self, command: try quoted(words), input: .descriptor(upload.readEnd), output: .descriptor(descriptor))
         let process = try await OpenSSHProcess(run)
         var errors: [UInt8] = []
         for try await piece in process.output {
