@@ -20,7 +20,8 @@ struct LoginTransportTests {
             expect(result, .done)
             // libssh2 before 1.11 has no encrypt-then-MAC.
             if result.errorText.contains("over libssh2 1.10") {
-                expect(result, .done, says: "over the system's ssh: libssh2 and the server have no algorithms in common")
+                let reason = "libssh2 and the server have no algorithms in common"
+                expect(result, .done, says: "over the system's ssh: \(reason)")
                 let forced = try await lab.deploy(["--ssh-transport", "libssh2", fixture.flake])
                 expect(forced, .unreachable, says: "logging in with libssh2", "no algorithms in common")
             }
@@ -42,7 +43,8 @@ struct LoginTransportTests {
             try await lab.tool("sshd-stop", "web1")
             let fixture = try Fixture(in: lab).write([.init()])
             let result = try await lab.deploy([fixture.flake])
-            expect(result, .unreachable, says: "web1: error: preflight failed: web1", "refused", "nothing was activated")
+            expect(
+                result, .unreachable, says: "web1: error: preflight failed: web1", "refused", "nothing was activated")
         }
     }
 

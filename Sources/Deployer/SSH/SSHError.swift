@@ -48,7 +48,7 @@ extension SSHError: Explained {
         case .hostKeyUnknown(_, _, let hint): hint
         case .hostKeyRevoked: "do not trust that machine; its key was marked as revoked in known_hosts"
         case .loginRefused(let destination, _):
-            "`ssh -v \(destination)` shows which keys are offered; `sshUser` in the flake says who logs in"
+            "`ssh -v \(destination.prefix { $0 != " " })` shows which keys are offered; `sshUser` in the flake says who logs in"
         case .lost: "the node decides by itself what to do with what was under way: `deploy status` asks it"
         case .failed: nil
         }
