@@ -79,7 +79,11 @@ struct Run: Sendable {
 
     private func detectNix() async throws -> Nix {
         var nix = try await Nix.detect()
-        nix.onCommand = { [console] in console.tell(.debug, "running \(shellQuoted($0))") }
+        nix.onCommand = { [console] words in
+            // Of our own long expressions the first line tells enough.
+            let short = words.map { $0.contains("\n") ? "\($0.prefix { $0 != "\n" }) …" : $0 }
+            console.tell(.debug, "running \(shellQuoted(short))")
+        }
         return nix
     }
 

@@ -97,6 +97,8 @@ enum PreflightError: Error, Sendable, Equatable {
     case noAgent(system: String, available: [String])
     /// This user cannot become that one.
     case passwordNeeded(elevation: [String])
+    /// `interactiveSudo` is on, and there is no terminal.
+    case nobodyToAsk(elevation: [String])
     case wrongPassword(elevation: [String])
     case elevationFailed(elevation: [String], reason: String)
 }
@@ -112,6 +114,8 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAgent(let system, let available):
             "there is no agent for \(system); this installation has one for: \(available.joined(separator: ", "))"
         case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
+        case .nobodyToAsk(let elevation):
+            "`\(elevation.joined(separator: " "))` needs a password on the node, and there is no terminal to ask for it on"
         case .wrongPassword(let elevation):
             "`\(elevation.joined(separator: " "))` did not accept the password"
         case .elevationFailed(let elevation, let reason):
@@ -126,7 +130,9 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noNix: "install Nix there; nothing was changed"
         case .noAgent: "name one with --agent FILE"
         case .passwordNeeded:
-            "set interactiveSudo = true (or --interactive-sudo true) to be asked for it, or allow it without a password there; a user who may not use it at all is told the same"
+            "set interactiveSudo = true (or --interactive-sudo true) to be asked for it, or allow it without a password "
+                + "there; a user who may not use it at all is told the same"
+        case .nobodyToAsk: "run deploy on a terminal, or allow it without a password"
         case .wrongPassword: "nothing was changed"
         case .elevationFailed: "check the `user`, `sshUser` and `sudo` settings of the profile; nothing was changed"
         }

@@ -111,7 +111,7 @@ struct Preflight: Sendable {
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
-                throw PreflightError.passwordNeeded(elevation: prefix)
+                throw PreflightError.nobodyToAsk(elevation: prefix)
             }
             let elevation = Elevation.password(prefix, secret)
             let trial = elevation.applied(to: ["true"])

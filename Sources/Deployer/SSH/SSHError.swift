@@ -47,7 +47,8 @@ extension SSHError: Explained {
             "if the machine was reinstalled, take that line away; if not, somebody may be in between"
         case .hostKeyUnknown(_, _, let hint): hint
         case .hostKeyRevoked: "do not trust that machine; its key was marked as revoked in known_hosts"
-        case .loginRefused: "`ssh -v` by hand shows which keys are offered; `sshUser` in the flake says who logs in"
+        case .loginRefused(let destination, _):
+            "`ssh -v \(destination.prefix { $0 != " " })` shows which keys are offered; `sshUser` in the flake says who logs in"
         case .lost: "the node decides by itself what to do with what was under way: `deploy status` asks it"
         case .failed: nil
         }
