@@ -14,7 +14,8 @@ extension AgentTests {
             let old = try await node.tracing("old")
             try await node.generations([old])
             let new = try await node.closure(
-                "new", "echo $PROFILE $DRY_ACTIVATE $BOOT; pwd; echo oops >&2; printf 'no line feed'; echo ${TMPDIR-none}")
+                "new",
+                "echo $PROFILE $DRY_ACTIVATE $BOOT; pwd; echo oops >&2; printf 'no line feed'; echo ${TMPDIR-none}")
             let request = node.request(new)
             let agent = try node.start(.activate(request))
             try await agent.awaiting()

@@ -20,7 +20,8 @@ private let policies: [Activation.Policy] = [false, true].flatMap { magic in
 private let unfinished: [ProfileStatus.State] = [.staged, .activating, .awaitingConfirmation, .rollingBack]
 
 /// Every machine that any order of events leads to, with the effects on the way there.
-private func reachable(_ policy: Activation.Policy) -> [(machine: Activation, event: Event, effect: Activation.Effect?)] {
+private func reachable(_ policy: Activation.Policy) -> [(machine: Activation, event: Event, effect: Activation.Effect?)]
+{
     var steps: [(Activation, Event, Activation.Effect?)] = []
     var seen: Set<Activation.Phase> = []
     var waiting = [Activation(policy)]
