@@ -1,3 +1,48 @@
-# The build, install, test and demo goals; each installs or names what it lacks (scripts/require).
+# Each goal installs what it lacks on Debian and Ubuntu, and names it elsewhere (scripts/require).
+PREFIX ?= /usr/local
+DESTDIR ?=
+SYSTEM := x86_64-linux
+# Where the goals below try out an installation without touching the machine's own.
+TRIAL := $(CURDIR)/.build-install
+JOBS ?= 2
+
+DEPLOY := .build/release/deploy
+ACTIVATE := .build-static/release/activate
+
+.PHONY: build install trial test demo bench lint clean
+
 build:
-	swift build
+	@scripts/require build
+	@# Only an archive there: the linker takes it where it would take the shared library.
+	@mkdir -p .build/link && ln -sf "$$(gcc -print-file-name=libstdc++.a)" .build/link/libstdc++.a
+	swift build -c release --product deploy --static-swift-stdlib -Xlinker -s \
+	    -Xswiftc -L.build/link -Xswiftc -Xclang-linker -Xswiftc -static-libgcc -j $(JOBS)
+	swift build -c release --product activate -Xswiftc -static-executable -Xlinker -s --scratch-path .build-static -j $(JOBS)
+	@scripts/check-binaries $(DEPLOY) $(ACTIVATE)
+
+# Installs what `make build` made; run that first, as yourself, then this one as root if PREFIX needs it.
+install:
+	@test -x $(DEPLOY) -a -x $(ACTIVATE) || { echo 'make: nothing is built yet: run `make build` first' >&2; exit 1; }
+	@scripts/install "$(DESTDIR)$(PREFIX)" $(DEPLOY) $(ACTIVATE) $(SYSTEM)
+
+trial: build
+	@scripts/install $(TRIAL) $(DEPLOY) $(ACTIVATE) $(SYSTEM)
+
+test: trial
+	@scripts/require test
+	DEPLOY_PREFIX=$(TRIAL) swift test -j $(JOBS)
+
+demo: trial
+	@scripts/require lab
+	@DEPLOY_PREFIX=$(TRIAL) scripts/demo
+
+bench: trial
+	@scripts/require lab
+	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run
+
+lint:
+	@scripts/require build
+	swift format lint --strict --recursive Package.swift Sources Tests
+
+clean:
+	rm -rf .build .build-static .build-install

@@ -19,7 +19,7 @@ struct Activate {
     }
 
     private static func run(_ words: [String]) async -> Int32 {
-        if Builder.takes(words.first) { return Builder.run(words) }
+        if let first = words.first, Builder.commands.contains(first) { return Builder.run(words) }
         if words.first == GuardianProcess.subcommand { return await GuardianProcess.main(Array(words.dropFirst())) }
         do throws(AgentUsageError) {
             switch try AgentCommand.parse(words) {

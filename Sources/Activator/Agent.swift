@@ -38,7 +38,10 @@ struct Agent: Sendable {
         if request.dryActivate {
             return await DryRun(request: request, link: link, environment: environment, reporter: reporter).run()
         }
-        return await Relay(link: link, environment: environment, reporter: reporter).activate(request)
+        return await Relay(
+            link: link, environment: environment, reporter: reporter,
+            logDirectory: request.session == nil ? nil : options.logDirectory
+        ).activate(request)
     }
 
     private func wait(_ request: WaitRequest) async -> Int32 {

@@ -27,6 +27,9 @@ struct Confirm: Sendable {
         return try await VerdictWatch(folder: folder, link: link).verdict(of: nonce) { record in
             // One that races ahead of the activation waits here until there is something to confirm.
             guard record.state == .awaitingConfirmation else { return }
+            // Nobody keeps the deadline of a guardian that is gone, and after a power loss nobody knows what still runs:
+            // its work is undone, not confirmed.
+            guard try FileLock.isHeld(ProfileLock.livenessName, in: folder) else { return }
             // False: taken already, by an earlier confirmation or by the deadline. The verdict will tell.
             _ = try PrivateCanary(folder: folder, record: record).confirm()
         }

@@ -19,11 +19,18 @@ final class EventLog: Sendable {
     private let descriptor: Int32
     private let state = Mutex(State())
 
-    init(_ descriptor: Int32 = STDOUT_FILENO) { self.descriptor = descriptor }
+    /// For `--log-dir`: the guardian, unlike who relays it, outlives a lost connection.
+    private let log: LegacyLog?
+
+    init(_ descriptor: Int32 = STDOUT_FILENO, log: LegacyLog? = nil) {
+        self.descriptor = descriptor
+        self.log = log
+    }
 
     var lastLines: [String] { state.withLock { $0.lastLines } }
 
     func send(_ event: AgentEvent) {
+        log?.note(event)
         state.withLock { state in
             if case .output(_, let line) = event {
                 state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [String(line.prefix(500))]

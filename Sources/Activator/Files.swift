@@ -38,16 +38,6 @@ func readTextFile(_ path: String) -> String? {
     return String(decoding: bytes, as: UTF8.self)
 }
 
-/// Makes a folder and what is missing above it, open to all for reading as Nix's own profile folders are.
-func makeFolders(_ path: String) throws(SystemError) {
-    if mkdir(path, 0o755) == 0 || errno == EEXIST { return }
-    guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
-        throw SystemError("mkdir", path)
-    }
-    try makeFolders(String(path[..<slash]))
-    guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw SystemError("mkdir", path) }
-}
-
 /// True for a file that we may run.
 func isRunnable(_ path: String) -> Bool {
     var status = stat()

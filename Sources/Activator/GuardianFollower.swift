@@ -13,11 +13,11 @@ final class GuardianFollower: Sendable {
     /// Starts the guardian, which then holds the lock for itself.
     init(
         _ start: Guardian.Start, _ link: ProfileLink, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
-        keepsVerdict: Bool = false
+        keepsVerdict: Bool = false, logDirectory: String? = nil
     ) throws {
         // Watch first, so that nothing it does is missed.
         watch = FolderWatch(folder)
-        guardian = try GuardianProcess.start(start, link, in: folder, holding: lock)
+        guardian = try GuardianProcess.start(start, link, in: folder, holding: lock, logDirectory: logDirectory)
         self.folder = folder
         self.reporter = reporter
         self.keepsVerdict = keepsVerdict

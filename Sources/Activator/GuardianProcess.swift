@@ -14,8 +14,11 @@ struct GuardianProcess: Sendable {
     let events: OwnedDescriptor
 
     /// Starts a guardian in a session of its own, out of reach of ours.
+    ///
+    /// - Parameter logDirectory: relative to our working folder, or absolute; no log file if nil
     static func start(
-        _ start: Guardian.Start, _ link: ProfileLink, in folder: StateFolder, holding lock: ProfileLock
+        _ start: Guardian.Start, _ link: ProfileLink, in folder: StateFolder, holding lock: ProfileLock,
+        logDirectory: String? = nil
     ) throws -> GuardianProcess {
         // A new file, so that a relay which still reads the old one is not confused. What a guardian complained of that
         // died is kept for whoever wants to know why.
@@ -25,6 +28,7 @@ struct GuardianProcess: Sendable {
         let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_APPEND)
         let events = try folder.open(EventLog.fileName, O_RDONLY)
         var command = LocalCommand([ownExecutable, subcommand, start.rawValue, link.path])
+        if let logDirectory { command.words.append(try absolute(logDirectory)) }
         command.grouping = .ownSession
         command.directory = "/"
         command.input = .null
@@ -43,11 +47,12 @@ struct GuardianProcess: Sendable {
         for number in [exclusionNumber, livenessNumber] where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 {
             return complain("the guardian is started by \"activate\", not by hand", .usage)
         }
-        guard words.count == 2, let start = Guardian.Start(rawValue: words[0]) else {
+        guard (2...3).contains(words.count), let start = Guardian.Start(rawValue: words[0]) else {
             return complain("the guardian is started by \"activate\", not by hand", .usage)
         }
+        let log = words.count > 2 ? LegacyLog("guardian", folder: words[2]) : nil
         do {
-            var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog()) {
+            var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog(log: log)) {
                 for number in [exclusionNumber, livenessNumber] { close(number) }
             }
             await guardian.run(start)
@@ -66,6 +71,13 @@ struct GuardianProcess: Sendable {
             result.append((copy, number))
         }
         return result
+    }
+
+    private static func absolute(_ path: String) throws(SystemError) -> String {
+        if path.hasPrefix("/") { return path }
+        guard let folder = getcwd(nil, 0) else { throw SystemError("getcwd") }
+        defer { free(folder) }
+        return "\(String(cString: folder))/\(path)"
     }
 
     /// Our file's name rather than `/proc/self/exe`, so that `ps` names us; the latter if the file is gone.

@@ -31,18 +31,40 @@ struct LegacyLog: Sendable {
             file = nil
             return
         }
-        // As deploy-rs: one file a run, named after the program and its subcommand. Without it, work goes on.
-        let path = "\(folder)/activate_\(name)_\(time(nil))_\(getpid()).log"
+        let path = Self.newFile(name, in: folder)
         let raw = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
         file = raw < 0 ? nil : OwnedDescriptor(raw)
         if raw < 0 { write(.warn, "no log file: \(SystemError("open", path))") }
     }
 
+    /// A log of a process whose standard error nobody reads.
+    init(_ name: String, folder: String) {
+        self.init(name, AgentOptions(logDirectory: folder))
+    }
+
+    /// As deploy-rs: one file a run, named after the program and its subcommand. Without it, work goes on.
+    private static func newFile(_ name: String, in folder: String) -> String {
+        // What is missing then shows when the file is opened.
+        try? makeFolders(folder)
+        return "\(folder)/activate_\(name)_\(time(nil))_\(getpid()).log"
+    }
+
+    /// Writes an event into the file alone, an activation's output as it is.
+    func note(_ event: AgentEvent) {
+        guard let file else { return }
+        if case .output(_, let line) = event { _ = writeAll(file.raw, line + "\n") }
+        for (level, text) in event.logLines { _ = writeAll(file.raw, entry(level, text)) }
+    }
+
     func write(_ level: Level, _ text: String) {
-        let line = "\(mark) \(level.mark) [\(name)] [\(level.rawValue)] \(text)\n"
+        let line = entry(level, text)
         // Neither log may harm the work it tells of.
         if level != .debug || debug { _ = writeAll(STDERR_FILENO, line) }
         if let file { _ = writeAll(file.raw, line) }
+    }
+
+    private func entry(_ level: Level, _ text: String) -> String {
+        "\(mark) \(level.mark) [\(name)] [\(level.rawValue)] \(text)\n"
     }
 
     private var mark: String {

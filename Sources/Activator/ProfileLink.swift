@@ -72,7 +72,18 @@ private func profileFolder(user: String, name: String, _ environment: [String: S
     let profiles = nixStateFolder(environment) + "/profiles"
     if user == "root" { return name == "system" ? profiles : "\(profiles)/per-user/root" }
     let perUser = "\(profiles)/per-user/\(user)"
-    if access(perUser, F_OK) == 0 { return perUser }
+    let own = try ownProfileFolder(user: user, environment)
+    // An older nix-env makes the per-user folder when it sets a profile elsewhere: the profile stays where it is.
+    for folder in [perUser, own] {
+        if linkTarget("\(folder)/\(name)") != nil || access("\(folder)/\(StateFolder.container)/\(name)", F_OK) == 0 {
+            return folder
+        }
+    }
+    return access(perUser, F_OK) == 0 ? perUser : own
+}
+
+/// Where newer versions of Nix keep a user's profiles.
+private func ownProfileFolder(user: String, _ environment: [String: String]) throws -> String {
     if let state = environment["XDG_STATE_HOME"], !state.isEmpty { return "\(state)/nix/profiles" }
     guard let home = homeFolder(environment) else { throw AgentError.noHome(user: user) }
     return "\(home)/.local/state/nix/profiles"

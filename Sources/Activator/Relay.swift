@@ -10,6 +10,8 @@ struct Relay: Sendable {
     let link: ProfileLink
     let environment: [String: String]
     let reporter: Reporter
+    /// Where the guardian writes a log of its own; deploy-rs's deployer gets the reporter's instead.
+    var logDirectory: String?
 
     /// - Returns: the exit code
     func activate(_ request: ActivateRequest) async -> Int32 {
@@ -72,7 +74,7 @@ struct Relay: Sendable {
     func carry(
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
-        let follower = try GuardianFollower(start, link, folder, lock, reporter)
+        let follower = try GuardianFollower(start, link, folder, lock, reporter, logDirectory: logDirectory)
         lock.release()
         if let report = await follower.verdict() { return reporter.exitCode(report.verdict) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }

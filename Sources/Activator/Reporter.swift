@@ -64,23 +64,9 @@ final class Reporter: Sendable {
     }
 }
 
-/// Writes a text; false if nobody reads it.
-func writeAll(_ descriptor: Int32, _ text: String) -> Bool {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
-        if count >= 0 {
-            rest = rest.dropFirst(count)
-        } else if errno != EINTR {
-            return false
-        }
-    }
-    return true
-}
-
 extension AgentEvent {
     /// How deploy-rs's users read it.
-    fileprivate var logLines: [(LegacyLog.Level, String)] {
+    var logLines: [(LegacyLog.Level, String)] {
         switch self {
         case .started: [(.info, "Activating profile")]
         case .warning(let text): [(.warn, text)]

@@ -4,6 +4,9 @@ import Shared
 /// The private folder `.deploy-swift/<profile>/` beside a profile's link: ours alone, and never reached through a
 /// symbolic link. All access goes through its descriptor, so that nobody can swap it under us.
 struct StateFolder: Sendable {
+    /// Holds the folders of all profiles whose links lie beside it.
+    static let container = ".deploy-swift"
+
     /// For people and for Nix.
     let path: String
     let descriptor: OwnedDescriptor
@@ -35,7 +38,7 @@ struct StateFolder: Sendable {
             throw .system(SystemError("open", link.folder))
         }
         let parent = StateFolder(path: link.folder, descriptor: OwnedDescriptor(raw))
-        return try parent.enter(".deploy-swift", making: making)?.enter(link.name, making: making)
+        return try parent.enter(container, making: making)?.enter(link.name, making: making)
     }
 
     private func enter(_ name: String, making: Bool) throws(AgentError) -> StateFolder? {

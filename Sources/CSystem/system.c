@@ -3,10 +3,15 @@
 
 #include <spawn.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <time.h>
 
+void shim_shutdown_writing(int socket) { shutdown(socket, SHUT_WR); }
+
 #ifdef __linux__
+#include <errno.h>
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
@@ -38,6 +43,19 @@ int shim_inotify_open(void) { return inotify_init1(IN_CLOEXEC | IN_NONBLOCK); }
 int shim_inotify_watch_folder(int descriptor, const char *path) {
     return inotify_add_watch(
         descriptor, path, IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE_SELF);
+}
+
+int shim_readiness(int descriptor, int for_output) {
+    int readiness = epoll_create1(EPOLL_CLOEXEC);
+    if (readiness < 0) return -1;
+    struct epoll_event event = {.events = for_output ? EPOLLOUT : EPOLLIN};
+    if (epoll_ctl(readiness, EPOLL_CTL_ADD, descriptor, &event) < 0) {
+        int number = errno;
+        close(readiness);
+        errno = number;
+        return -1;
+    }
+    return readiness;
 }
 
 int shim_rename_exclusive(const char *from, const char *to) {

@@ -1,8 +1,71 @@
 import Shared
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 @main
 struct Deploy {
     static func main() async {
-        print("deploy")
+        let options: Options
+        do {
+            options = try Options(Array(CommandLine.arguments.dropFirst()))
+        } catch {
+            say("deploy: error: \(error)")
+            if let hint = error.hint { say("deploy: hint: \(hint)") }
+            exit(ExitCode.usage.rawValue)
+        }
+        switch options.command {
+        case .help: print(Options.help)
+        case .version: print(Options.version)
+        case .deploy, .status: exit(await run(options).rawValue)
+        }
+    }
+
+    private static func run(_ options: Options) async -> ExitCode {
+        let environment = currentEnvironment()
+        let console: Console
+        do {
+            console = try Console(
+                showsDebug: options.debugLogs,
+                usesColor: Console.terminalWantsColor(STDERR_FILENO, environment: environment),
+                logDirectory: options.logDir)
+        } catch {
+            say("deploy: error: no logs can be written: \(error)")
+            return .failed
+        }
+        let interruption = Interruption(console: console, brake: Brake())
+        let prompter = TerminalPrompter()
+        let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
+            console.tell(.debug, line)
+        }
+        let run = Run(
+            options: options, console: console, interruption: interruption, connector: connector,
+            askPassword: { try await prompter.ask(Question(text: $0, isSecret: true)) }, program: programPath())
+        let task = Task { options.command == .status ? try await run.status() : try await run.deploy() }
+        await interruption.listen { task.cancel() }
+        do {
+            return try await task.value
+        } catch {
+            return Failure(error).tell(on: console, wasInterrupted: interruption.isInterrupted)
+        }
+    }
+
+    private static func programPath() -> String {
+        // Linux knows; elsewhere the first word is all there is.
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first
+            ?? "deploy"
+    }
+
+    private static func say(_ line: String) {
+        writeAll(STDERR_FILENO, line + "\n")
     }
 }

@@ -32,6 +32,13 @@ struct LocalProcessTests {
         _ = try await LocalCommand(["kill", "\(process)"]).run()
     }
 
+    @Test func aProgramHasEndedEvenIfADescendantFloodsItsPipe() async throws {
+        // `yes` ends with the pipe's only reader.
+        let result = try await LocalCommand(["sh", "-c", "yes & exit 7"]).run(timeLimit: .seconds(20))
+        #expect(result.exit == .code(7))
+        #expect(!result.timedOut)
+    }
+
     @Test func aSignalIsReportedAsSuch() async throws {
         #expect(try await LocalCommand(["sh", "-c", "kill -KILL $$"]).run().exit == .signal(9))
     }

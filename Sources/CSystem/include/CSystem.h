@@ -22,11 +22,18 @@ int shim_inotify_open(void);
 /// Watches a folder for files that appear, change, move or vanish in it; -1 with errno.
 int shim_inotify_watch_folder(int descriptor, const char *path);
 
+/// A close-on-exec descriptor that can be read while the given one can be read (or written to) or was hung up; -1 with
+/// errno. See ReadySource.
+int shim_readiness(int descriptor, int for_output);
+
 /// As renameat2 with RENAME_NOREPLACE: fails with EEXIST rather than replacing; -1 with errno.
 int shim_rename_exclusive(const char *from, const char *to);
 
 /// Seconds since boot, suspended time included, in nanoseconds.
 int64_t shim_boottime_now(void);
+
+/// Ends the writing half of a socket; the peer then reads to the end.
+void shim_shutdown_writing(int socket);
 
 /// getrandom without flags; bytes written or -1 with errno.
 ssize_t shim_random(void *buffer, size_t count);

@@ -21,7 +21,7 @@ enum SSHError: Error, Sendable, Equatable {
     case failed(host: String, step: String, reason: String)
 }
 
-extension SSHError: CustomStringConvertible {
+extension SSHError: Explained {
     var description: String {
         switch self {
         case .configuration(let host, let reason): "the SSH configuration for \(host) cannot be used: \(reason)"
@@ -29,13 +29,28 @@ extension SSHError: CustomStringConvertible {
         case .timedOut(let host, let phase, let limit): "\(host) did not answer within \(limit): \(phase)"
         case .hostKeyChanged(let host, let fingerprint, let knownIn):
             "the host key of \(host) has changed (now \(fingerprint)); the known one is \(knownIn)"
-        case .hostKeyUnknown(let host, let fingerprint, let hint):
-            "the host key of \(host) is not known (\(fingerprint)): \(hint)"
+        case .hostKeyUnknown(let host, let fingerprint, _): "the host key of \(host) is not known (\(fingerprint))"
         case .hostKeyRevoked(let host, let fingerprint): "the host key of \(host) is revoked (\(fingerprint))"
         case .loginRefused(let destination, let tried):
             "\(destination) refused the login; tried: \(tried.isEmpty ? "nothing" : tried.joined(separator: ", "))"
         case .lost(let host, let reason): "the connection to \(host) was lost: \(reason)"
         case .failed(let host, let step, let reason): "SSH to \(host) failed at \(step): \(reason)"
+        }
+    }
+
+    var hint: String? {
+        switch self {
+        case .configuration(let host, _): "`ssh -G \(host)` shows what ssh makes of it"
+        case .unreachable(let host, _), .timedOut(let host, _, _):
+            "is the machine up, and does `ssh \(host)` get there? `hostname` and `sshOpts` in the flake say where to go"
+        case .hostKeyChanged:
+            "if the machine was reinstalled, take that line away; if not, somebody may be in between"
+        case .hostKeyUnknown(_, _, let hint): hint
+        case .hostKeyRevoked: "do not trust that machine; its key was marked as revoked in known_hosts"
+        case .loginRefused(let destination, _):
+            "`ssh -v \(destination)` shows which keys are offered; `sshUser` in the flake says who logs in"
+        case .lost: "the node decides by itself what to do with what was under way: `deploy status` asks it"
+        case .failed: nil
         }
     }
 }

@@ -10,7 +10,7 @@ import Dispatch
 /// Reads one pipe to its end on a serial queue.
 final class PipeReader: @unchecked Sendable {
     private let raw: Int32
-    private let source: any DispatchSourceRead
+    private let source: PipeSource
     private let onBytes: @Sendable ([UInt8]) -> Void
     private var isFinished = false
 
@@ -18,32 +18,33 @@ final class PipeReader: @unchecked Sendable {
     init(_ raw: Int32, queue: DispatchQueue, onBytes: @escaping @Sendable ([UInt8]) -> Void) {
         self.raw = raw
         self.onBytes = onBytes
-        // A pipe of ours: fcntl cannot fail on it.
-        try? Descriptor.setNonBlocking(raw)
-        source = DispatchSource.makeReadSource(fileDescriptor: raw, queue: queue)
-        source.setEventHandler { @Sendable [weak self] in self?.drain() }
-        source.setCancelHandler { @Sendable in close(raw) }
-        source.activate()
+        source = PipeSource(raw, .input, queue)
+        source.start { @Sendable [weak self] in self?.drain() }
     }
 
-    /// Reads what is there and closes, whoever still holds the other end.
+    /// Reads what is there, as much as a pipe can hold at most, and closes, whoever still holds or fills the other end.
     func finish() {
-        drain()
+        var rest = 1 << 20
+        while rest > 0, let count = readOnce() { rest -= count }
         stop()
     }
 
-    private func drain() {
-        guard !isFinished else { return }
+    /// One buffer for each wake-up: whoever writes without a pause must not keep the program's end waiting behind it.
+    private func drain() { _ = readOnce() }
+
+    /// - Returns: how many bytes were there; nil if none
+    private func readOnce() -> Int? {
+        guard !isFinished else { return nil }
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
             let count = read(raw, &buffer, buffer.count)
             if count > 0 {
                 onBytes(Array(buffer[..<count]))
-            } else if count == 0 {
-                return stop()
-            } else if errno != EINTR {
-                return errno == EAGAIN ? () : stop()
+                return count
             }
+            if count < 0 && errno == EINTR { continue }
+            if count == 0 || errno != EAGAIN { stop() }
+            return nil
         }
     }
 
@@ -58,7 +59,7 @@ final class PipeReader: @unchecked Sendable {
 /// Writes bytes into a pipe on a serial queue, then closes it.
 final class PipeWriter: @unchecked Sendable {
     private let raw: Int32
-    private let source: any DispatchSourceWrite
+    private let source: PipeSource
     private var bytes: ArraySlice<UInt8>
     private var isFinished = false
 
@@ -68,12 +69,8 @@ final class PipeWriter: @unchecked Sendable {
         self.bytes = bytes[...]
         // A program may end without reading all: a broken pipe is then an error number, not our death.
         signal(SIGPIPE, SIG_IGN)
-        // A pipe of ours: fcntl cannot fail on it.
-        try? Descriptor.setNonBlocking(raw)
-        source = DispatchSource.makeWriteSource(fileDescriptor: raw, queue: queue)
-        source.setEventHandler { @Sendable [weak self] in self?.fill() }
-        source.setCancelHandler { @Sendable in close(raw) }
-        source.activate()
+        source = PipeSource(raw, .output, queue)
+        source.start { @Sendable [weak self] in self?.fill() }
     }
 
     func finish() {
@@ -93,5 +90,48 @@ final class PipeWriter: @unchecked Sendable {
             }
         }
         finish()
+    }
+}
+
+// Confined to its queue, as its two users are.
+/// Calls while our end of a pipe is ready, and closes it when cancelled.
+private final class PipeSource: @unchecked Sendable {
+    private let raw: Int32
+    private let direction: ReadySource.Direction
+    private let queue: DispatchQueue
+    private var source: (any DispatchSourceProtocol)?
+    private var isCancelled = false
+
+    init(_ raw: Int32, _ direction: ReadySource.Direction, _ queue: DispatchQueue) {
+        self.raw = raw
+        self.direction = direction
+        self.queue = queue
+        // A pipe of ours: fcntl cannot fail on it.
+        try? Descriptor.setNonBlocking(raw)
+    }
+
+    func start(_ onReady: @escaping @Sendable () -> Void) {
+        let raw = raw
+        do {
+            source = try ReadySource.make(raw, direction, queue: queue, onReady: onReady) { @Sendable in close(raw) }
+            source?.activate()
+        } catch {
+            // No descriptor left to wait with: look again and again instead.
+            tick(onReady)
+        }
+    }
+
+    func cancel() {
+        guard !isCancelled else { return }
+        isCancelled = true
+        if let source { source.cancel() } else { close(raw) }
+    }
+
+    private func tick(_ onReady: @escaping @Sendable () -> Void) {
+        queue.asyncAfter(deadline: .now() + .milliseconds(20)) { @Sendable [weak self] in
+            guard let self, !isCancelled else { return }
+            onReady()
+            tick(onReady)
+        }
     }
 }

@@ -1,0 +1,75 @@
+import Shared
+
+/// Tells what one activation does, as it does it.
+struct ActivationLog: Sendable {
+    let profile: PlannedProfile
+    let console: Console
+    private(set) var hasStarted = false
+    /// The last lines that were no events, such as the agent's own errors.
+    private(set) var lastTexts: [String] = []
+
+    init(profile: PlannedProfile, console: Console) {
+        self.profile = profile
+        self.console = console
+    }
+
+    mutating func tell(_ line: EventReader.Line) {
+        switch line {
+        case .text(let text):
+            lastTexts = lastTexts.suffix(19) + [text]
+            console.relay(text, from: "agent", node: profile.node)
+        case .event(let event):
+            hasStarted = true
+            tell(event)
+        }
+    }
+
+    private func tell(_ event: AgentEvent) {
+        switch event {
+        case .started(let previous):
+            let was = previous.map { "now \(name($0))" } ?? "its first generation"
+            say(.info, "activating (\(was))")
+        case .warning(let text): say(.warn, text)
+        case .locked(let holder): say(.error, "is held by \(holder.deployer)'s deploy of \(holder.closure)")
+        case .profileSet(let generation, let isNew):
+            say(.debug, "the link is on generation \(generation)\(isNew ? "" : ", which existed before")")
+        case .output(_, let line): console.relay(line, from: profile.name.text, node: profile.node)
+        case .activationEnded(let exit, let timedOut):
+            if timedOut {
+                say(.error, "the activation did not end in time and was stopped")
+            } else if !exit.isSuccess {
+                say(.error, "the activation ended with \(exit)")
+            } else {
+                say(.debug, "the activation succeeded")
+            }
+        case .awaitingConfirmation(let seconds):
+            say(.info, "activated; confirming over a new connection (the node rolls back in \(seconds) s)")
+        case .rollingBack(let reason): say(.warn, "the node is rolling back: \(reason)")
+        // Told once, by whoever settles the outcome: it may come over another connection.
+        case .verdict: break
+        }
+    }
+
+    /// Tells how it ended.
+    func tell(_ report: VerdictReport) {
+        let place = report.generation.map { " on \(name($0))" } ?? " without a generation"
+        let reason = report.reason.map { ": \($0)" } ?? ""
+        switch report.verdict {
+        case .committed: say(.info, "deployed and confirmed\(place)")
+        case .rolledBack: say(.error, "rolled back, now\(place)\(reason)")
+        case .failed: say(.error, "failed, nothing changed, still\(place)\(reason)")
+        case .left: say(.error, "failed and was left\(place), since autoRollback is off\(reason)")
+        case .stuck:
+            let failure = report.rollbackFailure.map { "; the rollback failed: \($0)" } ?? ""
+            say(.error, "is stuck\(place)\(reason)\(failure)")
+        }
+    }
+
+    private func say(_ level: Level, _ text: String) {
+        console.tell(level, "profile \"\(profile.name)\": \(text)", node: profile.node)
+    }
+
+    private func name(_ generation: Generation) -> String {
+        generation.number.map { "generation \($0)" } ?? generation.path
+    }
+}

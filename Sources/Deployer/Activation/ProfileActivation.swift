@@ -1,0 +1,180 @@
+import Shared
+
+/// What a whole run decides for each of its activations.
+struct ActivationMode: Sendable {
+    var dryActivate = false
+    var boot = false
+    var agentOptions = AgentOptions()
+    /// `alice@laptop`.
+    var deployer: String
+}
+
+/// Activates one profile on its node, confirms it, and finds out how it ended.
+///
+/// The node decides and this asks: the outcome is what the node said, over the first connection or a later one.
+struct ProfileActivation: Sendable {
+    let profile: PlannedProfile
+    let connection: ReadyConnection
+    let connector: any Connector
+    let console: Console
+    let mode: ActivationMode
+    let nonce: String
+
+    /// How long after its own deadline a node may take to have put itself back.
+    static let rollbackGrace = Duration.seconds(60)
+
+    private enum Finding: Sendable {
+        case settled(ProfileOutcome)
+        /// This way of asking found nothing out.
+        case open(any Error)
+        case nothing
+    }
+
+    /// Runs it to its end. Cancelling leaves the node to decide by itself.
+    func run() async -> ProfileOutcome {
+        let started = ContinuousClock.now
+        let (canaries, canary) = AsyncStream.makeStream(of: Int.self)
+        return await withTaskGroup(of: Finding.self) { group in
+            group.addTask {
+                let finding = await watch(canary)
+                canary.finish()
+                return finding
+            }
+            group.addTask {
+                for await seconds in canaries { return await confirm(until: .now + .seconds(seconds)) }
+                return .nothing
+            }
+            var failure: any Error = SSHError.lost(host: profile.destination.host, reason: "no verdict was sent")
+            for await finding in group {
+                switch finding {
+                case .settled(let outcome):
+                    group.cancelAll()
+                    return outcome
+                case .open(let error): failure = error
+                case .nothing: continue
+                }
+            }
+            return await ask(since: started, after: failure)
+        }
+    }
+
+    private var request: ActivateRequest {
+        var request = ActivateRequest(
+            closure: profile.path, profile: profile.location, tempPath: profile.tempPath ?? "/tmp",
+            confirmTimeout: profile.confirmTimeout)
+        request.magicRollback = profile.magicRollback
+        request.autoRollback = profile.autoRollback
+        request.dryActivate = mode.dryActivate
+        request.boot = mode.boot
+        request.session = .init(nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        return request
+    }
+
+    /// Seconds; `design.md`'s default of 240 holds only while the node waits for a confirmation afterwards.
+    private var activationTimeout: Int? {
+        profile.activationTimeout ?? (profile.magicRollback && !mode.boot ? 240 : nil)
+    }
+
+    // MARK: The channel that the activation was started on
+
+    private func watch(_ canary: AsyncStream<Int>.Continuation) async -> Finding {
+        let command = connection.agentCommand(.activate(request), options: mode.agentOptions, for: profile)
+        console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
+        var log = ActivationLog(profile: profile, console: console)
+        do {
+            let process = try await connection.remote.start(command.words, input: command.input)
+            var reader = EventReader()
+            for try await output in process.output {
+                for line in reader.add(output) {
+                    if let outcome = heard(line, &log, canary) { return .settled(outcome) }
+                }
+            }
+            for line in reader.finish() {
+                if let outcome = heard(line, &log, canary) { return .settled(outcome) }
+            }
+            return ended(try await process.exit(), log)
+        } catch {
+            return .open(error)
+        }
+    }
+
+    private func heard(
+        _ line: EventReader.Line, _ log: inout ActivationLog, _ canary: AsyncStream<Int>.Continuation
+    ) -> ProfileOutcome? {
+        log.tell(line)
+        guard case .event(let event) = line else { return nil }
+        switch event {
+        case .awaitingConfirmation(let seconds): canary.yield(seconds)
+        case .locked(let holder): return .locked(holder)
+        case .activationEnded(let exit, _) where mode.dryActivate: return .dryRun(exit)
+        case .verdict(let report): return .ended(report, nonce: nonce)
+        default: break
+        }
+        return nil
+    }
+
+    /// The command ended without a verdict.
+    private func ended(_ exit: RemoteExit, _ log: ActivationLog) -> Finding {
+        let failure = AgentFailure(exit: exit, lines: log.lastTexts)
+        // Before its first event the agent has changed nothing; after it, only the node knows.
+        return log.hasStarted ? .open(failure) : .settled(.notActivated(failure))
+    }
+
+    // MARK: The confirmation, always over a new connection
+
+    private func confirm(until deadline: ContinuousClock.Instant) async -> Finding {
+        var pause = Duration.milliseconds(100)
+        var failure: any Error = SSHError.timedOut(
+            host: profile.destination.host, phase: "confirmation", after: .seconds(profile.confirmTimeout))
+        while !Task.isCancelled && ContinuousClock.now < deadline {
+            do {
+                if let outcome = try await before(deadline, { try await inquire() }) { return .settled(outcome) }
+            } catch {
+                if Task.isCancelled { break }
+                failure = error
+                console.tell(.debug, "confirmation did not get through: \(describe(error))", node: profile.node)
+            }
+            // Cancelling ends the pause early, and then the loop.
+            try? await ContinuousClock().sleep(until: min(deadline, .now + pause))
+            pause = min(pause * 2, .seconds(2))
+        }
+        return .open(failure)
+    }
+
+    /// Logs in anew and lets the agent confirm; where that activation is unknown there, finds out what is known.
+    private func inquire() async throws -> ProfileOutcome {
+        let remote = try await connector.connect(profile.destination)
+        do {
+            let outcome = try await Inquiry(activation: self, remote: remote).outcome()
+            await remote.close()
+            return outcome
+        } catch {
+            await remote.close()
+            throw error
+        }
+    }
+
+    // MARK: After the channel was lost
+
+    private func ask(since started: ContinuousClock.Instant, after failure: any Error) async -> ProfileOutcome {
+        let limits = (activationTimeout ?? 240) + (profile.magicRollback ? profile.confirmTimeout : 0)
+        let deadline = started + .seconds(limits) + ProfileActivation.rollbackGrace
+        console.tell(
+            .warn, "contact was lost (\(describe(failure))); asking again until the node must have decided",
+            node: profile.node)
+        if case .settled(let outcome) = await confirm(until: deadline) { return outcome }
+        return .unknown(failure)
+    }
+}
+
+/// The agent ended without saying how the activation ended.
+struct AgentFailure: Error, CustomStringConvertible {
+    let exit: RemoteExit
+    /// The last lines of its standard error.
+    let lines: [String]
+
+    var description: String {
+        lines.isEmpty
+            ? "the agent ended with \(exit)" : "the agent ended with \(exit): \(lines.joined(separator: "\n"))"
+    }
+}

@@ -1,0 +1,42 @@
+import Shared
+
+/// Builds derivations on a node: they are copied there, and what comes out stays there.
+struct RemoteBuild: Sendable {
+    let copier: Copier
+    let builder: Builder
+    let console: Console
+
+    /// - Throws: ``BuildError``, ``CopyError``, ``SSHError``
+    func run(_ derivations: [Derivation], on connection: ReadyConnection, _ node: ReadyNode) async throws {
+        let profiles = node.plan.profiles.filter(\.remoteBuild)
+        let usesSubstitutes = profiles.contains { !$0.fastConnection }
+        try await copier.copyDerivations(
+            derivations.map(\.path), to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
+        try await copier.withStore(of: connection) { store in
+            try await builder.buildRemotely(derivations, of: profiles, in: store, node: node.plan.name, console)
+        } onBytes: { _ in
+        }
+    }
+}
+
+extension Builder {
+    /// The command line of a build in another store.
+    func remoteBuildWords(_ derivations: [Derivation], store: String) -> [String] {
+        ["nix", "--extra-experimental-features", "nix-command", "build", "--no-link", "--store", store]
+            + ["--eval-store", "auto"] + Installables.build(derivations, nix.version) + extraArguments
+    }
+
+    fileprivate func buildRemotely(
+        _ derivations: [Derivation], of profiles: [PlannedProfile], in store: String, node: NodeName, _ console: Console
+    ) async throws {
+        var remote = self
+        remote.nix.environment = Copier.environment(nix.environment)
+        remote.onLine = { console.relay($0, from: "nix", node: node) }
+        do {
+            _ = try await remote.nix.run(
+                remoteBuildWords(derivations, store: store), outputLimit: 1 << 20, onLine: remote.onLine)
+        } catch NixError.failed(let failure) {
+            throw BuildError.buildFailed(profiles.map(\.label), failure)
+        }
+    }
+}

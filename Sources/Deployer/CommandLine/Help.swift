@@ -1,0 +1,53 @@
+import Shared
+
+extension Options {
+    static let version = "deploy-swift 0.1.0"
+
+    /// What `--help` prints, one screen.
+    static let help = """
+        usage: deploy [options] [target] [-- nix arguments]
+               deploy status [target]
+
+        Deploys the profiles of a flake's `deploy` attribute. A target is a flake, flake#node or flake#node.profile;
+        unless given, the flake in this folder. (A flake in a folder named status is ./status.)
+
+          --targets TARGET…          several targets
+          -f, --file FILE            read a Nix file or folder instead of a flake; targets are then node.profile
+          -i, --interactive          show what will be deployed and ask first
+          -s, --skip-checks          do not run the flake's checks
+              --dry-activate         only show what an activation would do
+              --boot                 activate at the node's next boot
+              --remote-build         build on the nodes
+          -k, --keep-result          keep links to what was built, below -r
+          -r, --result-path DIR      where (./.deploy-gc)
+          -c, --checksigs            let nodes check signatures of what is copied
+              --parallel N           nodes at a time (10)
+              --rollback-succeeded BOOL   roll all profiles back if one fails (true)
+              --agent FILE           agent to send
+              --ssh-transport NAME   automatic, libssh2 or openssh
+          -d, --debug-logs           show every command
+              --log-dir DIR          write logs there too
+          -h, --help     -V, --version
+
+        In place of the flake's settings:
+          --hostname HOST  --ssh-user USER  --ssh-opts WORDS  --profile-user USER  --sudo COMMAND
+          --interactive-sudo BOOL  --fast-connection BOOL  --auto-rollback BOOL  --magic-rollback BOOL
+          --confirm-timeout SECONDS  --activation-timeout SECONDS  --temp-path DIR
+        BOOL is true or false. LOCAL_KEY=FILE in the environment signs what is built.
+
+        Exit status:
+        \(exitTable)
+
+        Examples:
+          deploy                                     all nodes of the flake here
+          deploy .#web1.system                       one profile
+          deploy '.#"my.server".system' -s           a name with dots
+          deploy --targets .#web1 .#web2 --dry-activate
+          deploy -f ./default.nix web1 -- --arg debug true
+        """
+
+    private static let exitTable = ExitCode.allCases.map { code in
+        let number = String(code.rawValue)
+        return "  " + String(repeating: " ", count: max(0, 3 - number.count)) + number + "  " + code.meaning
+    }.joined(separator: "\n")
+}

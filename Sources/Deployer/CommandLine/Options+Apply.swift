@@ -1,0 +1,99 @@
+extension Options {
+    /// Takes over one option of the command line.
+    mutating func apply(_ occurrence: OptionScanner.Occurrence) throws(UsageError) {
+        if case .none = occurrence.option.value { return applyFlag(occurrence.option) }
+        let value = OptionValue(option: occurrence.option.long, text: occurrence.value)
+        switch occurrence.option {
+        case .file: file = try value.word()
+        case .logDir: logDir = try value.word()
+        case .resultPath: resultPath = try value.word()
+        case .rollbackSucceeded: rollbackSucceeded = try value.boolean()
+        case .agent: agent = try value.word()
+        case .sshTransport: transport = try value.transport()
+        case .parallel: parallel = try value.integer(in: 1...1000)
+        default: try overrides.apply(occurrence.option, value)
+        }
+    }
+
+    private mutating func applyFlag(_ option: OptionName) {
+        switch option {
+        case .checksigs: checksigs = true
+        case .interactive: isInteractive = true
+        case .debugLogs: debugLogs = true
+        case .keepResult: keepResult = true
+        case .skipChecks: skipChecks = true
+        case .remoteBuild: overrides.remoteBuild = true
+        case .dryActivate: dryActivate = true
+        case .boot: boot = true
+        default: break
+        }
+    }
+}
+
+extension Overrides {
+    fileprivate mutating func apply(_ option: OptionName, _ value: OptionValue) throws(UsageError) {
+        switch option {
+        case .sshUser: sshUser = try value.word()
+        case .profileUser: profileUser = try value.word()
+        case .sshOpts: sshOpts = try value.shellWords()
+        case .fastConnection: fastConnection = try value.boolean()
+        case .autoRollback: autoRollback = try value.boolean()
+        case .hostname: hostname = try value.word()
+        case .magicRollback: magicRollback = try value.boolean()
+        case .confirmTimeout: confirmTimeout = try value.integer(in: 0...65535)
+        case .activationTimeout: activationTimeout = try value.integer(in: 0...65535)
+        case .tempPath: tempPath = try value.absolutePath()
+        case .sudo: sudo = try value.command()
+        case .interactiveSudo: interactiveSudo = try value.boolean()
+        default: break
+        }
+    }
+}
+
+/// The text given for an option, and the ways to read it.
+private struct OptionValue {
+    var option: String
+    var text: String
+
+    func word() throws(UsageError) -> String {
+        if text.isEmpty { throw invalid("something that is not empty") }
+        return text
+    }
+
+    func absolutePath() throws(UsageError) -> String {
+        guard text.hasPrefix("/") else { throw invalid("an absolute path") }
+        return text
+    }
+
+    func boolean() throws(UsageError) -> Bool {
+        guard let value = Bool(text) else { throw invalid("true or false") }
+        return value
+    }
+
+    func integer(in range: ClosedRange<Int>) throws(UsageError) -> Int {
+        guard text.utf8.first != UInt8(ascii: "+"), let value = Int(text), range.contains(value) else {
+            throw invalid("an integer from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return value
+    }
+
+    func transport() throws(UsageError) -> TransportChoice {
+        guard let value = TransportChoice(rawValue: text) else {
+            throw invalid(TransportChoice.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return value
+    }
+
+    func shellWords() throws(UsageError) -> [String] {
+        guard let words = Deployer.shellWords(text) else { throw invalid("words with quotes that end") }
+        return words
+    }
+
+    func command() throws(UsageError) -> [String] {
+        let words = try shellWords()
+        if words.isEmpty { throw invalid("a command") }
+        return words
+    }
+
+    private func invalid(_ expected: String) -> UsageError { .invalidValue(option, text, expected: expected) }
+}

@@ -1,0 +1,61 @@
+/// The command line of `deploy`, read; deploy-rs's grammar plus a few options of our own.
+struct Options: Sendable, Equatable {
+    enum Command: Sendable, Equatable {
+        case deploy
+        /// `deploy status [target]`: what the nodes say about their profiles. Only as the very first word; a flake in
+        /// a folder of that name is `./status`.
+        case status
+        case help
+        case version
+    }
+
+    var command = Command.deploy
+    /// As written; empty where none was given, which means ``defaultTarget``, or all of the file.
+    var targets: [String] = []
+    /// A file, or a folder with `default.nix`, that is read instead of a flake.
+    var file: String?
+    var checksigs = false
+    var isInteractive = false
+    var debugLogs = false
+    var logDir: String?
+    var keepResult = false
+    /// Folder for the links of `keepResult`; `./.deploy-gc` if nil.
+    var resultPath: String?
+    var skipChecks = false
+    var dryActivate = false
+    var boot = false
+    var rollbackSucceeded = true
+    var overrides = Overrides()
+    /// The agent to send; the one beside this program if nil.
+    var agent: String?
+    var transport = TransportChoice.automatic
+    /// Nodes worked on at a time, 1 or more.
+    var parallel = 10
+    /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.
+    var nixArguments: [String] = []
+
+    static let defaultTarget = "."
+    static let defaultResultPath = "./.deploy-gc"
+
+    /// Reads the words after the program's name.
+    init(_ words: [String]) throws(UsageError) {
+        var scanner = OptionScanner(words)
+        try scanner.scan()
+        command = scanner.command
+        targets = scanner.targets
+        nixArguments = scanner.nixArguments
+        for occurrence in scanner.occurrences { try apply(occurrence) }
+        if command == .deploy || command == .status { try refuseClashes(scanner) }
+    }
+
+    private func refuseClashes(_ scanner: OptionScanner) throws(UsageError) {
+        let given = Set(scanner.occurrences.map(\.option))
+        if given.contains(.dryActivate) && given.contains(.boot) { throw .clash("--dry-activate", "--boot") }
+        if scanner.hasPlainTarget && given.contains(.targets) { throw .clash("target", "--targets") }
+        guard command == .status else { return }
+        let pointless: [OptionName] = [
+            .interactive, .keepResult, .resultPath, .dryActivate, .boot, .rollbackSucceeded, .remoteBuild, .checksigs,
+        ]
+        if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
+    }
+}

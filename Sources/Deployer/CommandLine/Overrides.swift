@@ -1,0 +1,22 @@
+/// Settings of the `deploy` attribute as given on the command line; nil where the flake decides.
+struct Overrides: Sendable, Equatable {
+    var sshUser: String?
+    var profileUser: String?
+    /// Words for `ssh`; they replace those of the flake.
+    var sshOpts: [String]?
+    var fastConnection: Bool?
+    var autoRollback: Bool?
+    var hostname: String?
+    var magicRollback: Bool?
+    /// Seconds, 0 to 65535.
+    var confirmTimeout: Int?
+    /// Seconds, 0 to 65535.
+    var activationTimeout: Int?
+    /// Absolute path.
+    var tempPath: String?
+    /// Only ever turns it on, as in deploy-rs.
+    var remoteBuild = false
+    /// Words of the command that takes a user name and a command.
+    var sudo: [String]?
+    var interactiveSudo: Bool?
+}

@@ -1,0 +1,60 @@
+/// The asked-for part of a `deploy` attribute, with every type checked.
+struct Deployment: Sendable, Equatable {
+    var settings: Settings
+    var nodes: [NodeName: NodeDefinition]
+    /// Also of the nodes that were not asked for; sorted.
+    var nodeNames: [NodeName]
+}
+
+struct NodeDefinition: Sendable, Equatable {
+    var settings: Settings
+    /// Nil if the flake does not set it.
+    var hostname: String?
+    var profilesOrder: [ProfileName]
+    var profiles: [ProfileName: ProfileDefinition]
+    /// Also of the profiles that were not asked for; sorted.
+    var profileNames: [ProfileName]
+}
+
+struct ProfileDefinition: Sendable, Equatable {
+    var settings: Settings
+    var path: String
+    var profilePath: String?
+    var derivations: [Derivation]
+}
+
+/// The generic options of one level; nil where that level does not set them.
+struct Settings: Sendable, Equatable {
+    var sshUser: String?
+    var user: String?
+    var sudo: String?
+    var interactiveSudo: Bool?
+    var sshOpts: [String] = []
+    var fastConnection: Bool?
+    var autoRollback: Bool?
+    var magicRollback: Bool?
+    var tempPath: String?
+    var remoteBuild: Bool?
+    var confirmTimeout: Int?
+    var activationTimeout: Int?
+
+    /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
+    ///
+    /// - Note: as `GenericSettings` in deploy-rs `src/data.rs` merges
+    func merging(outer: Settings) -> Settings {
+        Settings(
+            sshUser: sshUser ?? outer.sshUser,
+            user: user ?? outer.user,
+            sudo: sudo ?? outer.sudo,
+            interactiveSudo: interactiveSudo ?? outer.interactiveSudo,
+            sshOpts: sshOpts + outer.sshOpts,
+            fastConnection: fastConnection ?? outer.fastConnection,
+            autoRollback: autoRollback ?? outer.autoRollback,
+            magicRollback: magicRollback ?? outer.magicRollback,
+            tempPath: tempPath ?? outer.tempPath,
+            remoteBuild: remoteBuild ?? outer.remoteBuild,
+            confirmTimeout: confirmTimeout ?? outer.confirmTimeout,
+            activationTimeout: activationTimeout ?? outer.activationTimeout
+        )
+    }
+}

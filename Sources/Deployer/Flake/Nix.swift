@@ -1,0 +1,80 @@
+import Shared
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// The Nix at hand: what it can, and how its programs are run.
+struct Nix: Sendable {
+    var version: NixVersion
+    /// Whether the experimental features for flakes are on.
+    var hasFlakes: Bool
+    /// What Nix said where ``hasFlakes`` is false; it may be another trouble, such as a daemon that is down.
+    var flakesRefusal = ""
+    /// Every Nix program runs with exactly this environment.
+    var environment: [String: String]
+    /// Gets the words of every program that is run, for the debug log.
+    var onCommand: @Sendable ([String]) -> Void = { _ in }
+
+    init(version: NixVersion, hasFlakes: Bool, environment: [String: String] = currentEnvironment()) {
+        self.version = version
+        self.hasFlakes = hasFlakes
+        self.environment = environment
+    }
+
+    /// Asks Nix for its version and for flakes, both at once: some 20 ms.
+    ///
+    /// - Throws: ``NixError/notInstalled(program:)``
+    /// - Note: flakes are detected as in deploy-rs's `test_flake_support`
+    static func detect(environment: [String: String] = currentEnvironment()) async throws -> Nix {
+        async let version = answer(["nix", "--version"], environment)
+        async let flakes = answer(["nix", "eval", "--expr", "builtins.getFlake"], environment)
+        let answer = try await flakes
+        var nix = Nix(
+            version: NixVersion(parsing: try await version.text) ?? .assumed,
+            hasFlakes: answer.exit.isSuccess,
+            environment: environment
+        )
+        if !nix.hasFlakes { nix.flakesRefusal = answer.errorText }
+        return nix
+    }
+
+    private static func answer(_ words: [String], _ environment: [String: String]) async throws -> LocalResult {
+        do {
+            return try await LocalCommand(words, environment: environment).run(outputLimit: 1 << 16)
+        } catch LocalCommandError.notFound(let program) {
+            throw NixError.notInstalled(program: program)
+        }
+    }
+
+    /// Runs a Nix program to its successful end.
+    ///
+    /// - Parameters:
+    ///   - outputLimit: bytes of output kept
+    ///   - onLine: each line that it writes to its standard error
+    /// - Throws: ``NixError``, ``LocalCommandError``; `CancellationError` once it has been ended
+    func run(
+        _ words: [String],
+        outputLimit: Int = 64 << 20,
+        onLine: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws -> LocalResult {
+        onCommand(words)
+        var command = LocalCommand(words, environment: environment)
+        // Fetching a private input may ask for a passphrase on the terminal, which a background group must not read.
+        if isatty(STDIN_FILENO) == 1 { command.grouping = .ours }
+        let relay = LineRelay(onLine)
+        let result: LocalResult
+        do {
+            result = try await command.run(outputLimit: outputLimit) { @Sendable in relay.add($0) }
+        } catch LocalCommandError.notFound(let program) {
+            throw NixError.notInstalled(program: program)
+        }
+        let lines = relay.finish()
+        guard result.exit.isSuccess else {
+            throw NixError.failed(NixFailure(words: words, exit: result.exit, lastLines: lines))
+        }
+        return result
+    }
+}

@@ -1,0 +1,72 @@
+import Shared
+
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// `deploy status`: where the profiles of the nodes stand, read from the nodes.
+struct StatusReport: Sendable {
+    let preflight: Preflight
+    let console: Console
+    let limit: Int
+
+    /// Prints one line a profile on standard output; failures go where messages go.
+    ///
+    /// - Returns: 0 if every node answered
+    func run(_ plan: Plan) async -> ExitCode {
+        var codes: [ExitCode] = []
+        for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
+            do {
+                for line in try result.get() { print(line) }
+            } catch {
+                console.tell(error, node: node.name)
+                codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
+            }
+        }
+        return ExitCode.worst(of: codes)
+    }
+
+    private func ask(_ node: PlannedNode) async throws -> [String] {
+        let ready = try await preflight.prepare(node)
+        var lines: [String] = []
+        do {
+            for profile in node.profiles {
+                let connection = try ready.connection(of: profile)
+                let command = connection.agentCommand(.status([profile.location]), for: profile)
+                let result = try await connection.remote.run(command.words, input: command.input, limit: 1 << 20)
+                guard let line = result.text.split(separator: "\n").last,
+                    let status = try? JSONLine.decode(ProfileStatus.self, from: line)
+                else { throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText)) }
+                lines.append("\(profile.label): \(sentence(status))")
+            }
+        } catch {
+            for connection in ready.connections.values { await connection.remote.close() }
+            throw error
+        }
+        for connection in ready.connections.values { await connection.remote.close() }
+        return lines
+    }
+
+    private func sentence(_ status: ProfileStatus) -> String {
+        let place = status.generation.map { generation in
+            (generation.number.map { "generation \($0), " } ?? "") + generation.path
+        }
+        var text = place ?? "no generation"
+        guard let activation = status.activation else { return text + "; never deployed by this tool" }
+        text += "; \(activation.state.rawValue)"
+        if !activation.isGuarded && activation.report == nil { text += " (interrupted: the next deploy finishes it)" }
+        if let seconds = activation.secondsLeft { text += ", \(seconds) s left" }
+        let time = Date(timeIntervalSince1970: TimeInterval(activation.startedAt)).formatted(.iso8601)
+        text += ", by \(activation.deployer) at \(time)"
+        if let reason = activation.report?.reason { text += ": \(reason)" }
+        return printable(text)
+    }
+}

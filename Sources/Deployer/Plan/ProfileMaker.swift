@@ -1,0 +1,83 @@
+import Shared
+
+/// Resolves the settings of one profile.
+struct ProfileMaker {
+    let node: NodeName
+    let profile: ProfileName
+    let hostname: String
+    let overrides: Overrides
+    /// Merged from profile, node and deploy.
+    var settings = Settings()
+
+    init(node: NodeName, profile: ProfileName, hostname: String, overrides: Overrides) {
+        self.node = node
+        self.profile = profile
+        self.hostname = hostname
+        self.overrides = overrides
+    }
+
+    func planned(_ definition: ProfileDefinition, localUser: String) throws(PlanError) -> PlannedProfile {
+        try check(Rules.argument(profile.text), [], profile.text)
+        try check(Rules.absolutePath(definition.path), ["path"], definition.path)
+        let namedSSHUser = overrides.sshUser ?? settings.sshUser
+        let sshUser = namedSSHUser ?? localUser
+        guard let user = overrides.profileUser ?? settings.user ?? namedSSHUser else {
+            throw .noUser(node: node, profile: profile)
+        }
+        try check(Rules.plainName(sshUser), ["sshUser"], sshUser)
+        try check(Rules.userName(user), ["user"], user)
+        let options = overrides.sshOpts ?? settings.sshOpts
+        for option in options where option.utf8.contains(0) {
+            try check("holds a NUL character", ["sshOpts"], option)
+        }
+        return PlannedProfile(
+            node: node,
+            name: profile,
+            path: definition.path,
+            derivations: definition.derivations,
+            destination: Destination(host: hostname, user: sshUser, options: options),
+            user: user,
+            location: try location(definition, user: user),
+            elevation: user == sshUser ? [] : try sudo() + [user],
+            interactiveSudo: overrides.interactiveSudo ?? settings.interactiveSudo ?? false,
+            fastConnection: overrides.fastConnection ?? settings.fastConnection ?? false,
+            autoRollback: overrides.autoRollback ?? settings.autoRollback ?? true,
+            magicRollback: overrides.magicRollback ?? settings.magicRollback ?? true,
+            remoteBuild: overrides.remoteBuild || settings.remoteBuild ?? false,
+            tempPath: try tempPath(),
+            confirmTimeout: overrides.confirmTimeout ?? settings.confirmTimeout ?? 30,
+            activationTimeout: overrides.activationTimeout ?? settings.activationTimeout
+        )
+    }
+
+    private func location(_ definition: ProfileDefinition, user: String) throws(PlanError) -> ProfileLocation {
+        if let path = definition.profilePath {
+            try check(Rules.absolutePath(path), ["profilePath"], path)
+            return .path(path)
+        }
+        try check(Rules.linkName(profile.text), [], profile.text)
+        return .named(user: user, name: profile.text)
+    }
+
+    /// The words of `sudo`, read as a shell would, but with nothing expanded.
+    private func sudo() throws(PlanError) -> [String] {
+        if let words = overrides.sudo { return words }
+        guard let text = settings.sudo else { return ["sudo", "-u"] }
+        guard let words = shellWords(text), !words.isEmpty, !text.utf8.contains(0) else {
+            throw .unusable(path: path + ["sudo"], value: text, reason: "is not a command")
+        }
+        return words
+    }
+
+    private func tempPath() throws(PlanError) -> String? {
+        guard let path = overrides.tempPath ?? settings.tempPath else { return nil }
+        try check(Rules.absolutePath(path), ["tempPath"], path)
+        return path
+    }
+
+    private var path: [String] { ["deploy", "nodes", node.text, "profiles", profile.text] }
+
+    private func check(_ reason: String?, _ attribute: [String], _ value: String) throws(PlanError) {
+        if let reason { throw .unusable(path: path + attribute, value: value, reason: reason) }
+    }
+}

@@ -1,0 +1,39 @@
+import Shared
+
+/// How commands on a node become another user's.
+enum Elevation: Sendable {
+    /// The SSH user is the profile's user.
+    case none
+    /// These words in front; no password is needed.
+    case words([String])
+    /// These words in front, and the password as the first line of standard input.
+    case password([String], Secret)
+
+    /// The words and the standard input that run a command as the profile's user.
+    func applied(to command: [String]) -> (words: [String], input: [UInt8]) {
+        switch self {
+        case .none: (command, [])
+        case .words(let prefix): (prefix + command, [])
+        case .password(let prefix, let secret):
+            (prefix + Elevation.readingPassword(prefix) + command, secret.bytes + [UInt8(ascii: "\n")])
+        }
+    }
+
+    /// The prefix as it fails at once, rather than asking, where a password is needed; nil if the program is not
+    /// known to have such a form.
+    static func withoutAsking(_ prefix: [String]) -> [String]? {
+        guard let program = prefix.first, ["sudo", "doas"].contains(baseName(program)) else { return nil }
+        return [program, "-n"] + prefix.dropFirst()
+    }
+
+    /// As deploy-rs: `sudo` is told to read the password from standard input and to print no prompt; any other
+    /// program has to do so by itself.
+    private static func readingPassword(_ prefix: [String]) -> [String] {
+        prefix.first.map(baseName) == "sudo" ? ["-S", "-p", ""] : []
+    }
+}
+
+/// The last part of a path.
+func baseName(_ path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? path
+}

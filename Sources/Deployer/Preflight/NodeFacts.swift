@@ -1,0 +1,115 @@
+import Shared
+
+/// What a node says about itself before anything is sent to it.
+struct NodeFacts: Sendable, Equatable {
+    /// In Nix's words, such as `x86_64-linux`.
+    var system: String
+    /// Absolute path of `nix-daemon`; nil if there is none in any known folder.
+    var nixDaemon: String?
+    /// Store paths of agents that are there.
+    var agents: Set<String>
+    /// For each elevation that was asked for: true if it works without a password; absent if it cannot be told.
+    var elevations: [[String]: Bool]
+}
+
+/// The one plain shell command that asks for them; nothing of ours needs to be on the node yet.
+struct NodeFactsQuery: Sendable {
+    /// Agents to look for, store paths.
+    var agents: [String]
+    var elevations: [[String]]
+    /// In front of every line of the answer, so that a login banner cannot be mistaken for one.
+    var marker: String
+
+    /// Where Nix is when a non-interactive shell's PATH does not have it.
+    static let nixFolders = [
+        "/run/current-system/sw/bin", "/nix/var/nix/profiles/default/bin", "$HOME/.nix-profile/bin",
+        "$HOME/.local/state/nix/profile/bin", "/usr/local/bin", "/usr/bin",
+    ]
+
+    /// Works in any POSIX shell, and as one quoted word from any login shell.
+    var words: [String] { ["sh", "-c", script] }
+
+    private var script: String {
+        var lines = [
+            #"say() { printf '%s %s\n' \#(shellQuoted(marker)) "$*"; }"#,
+            #"say system "$(uname -m)" "$(uname -s)""#,
+            "PATH=\"$PATH:\(NodeFactsQuery.nixFolders.joined(separator: ":"))\"",
+            #"say daemon "$(command -v nix-daemon)""#,
+        ]
+        lines += agents.map { "[ -x \(shellQuoted($0))/bin/activate ] && say agent \(shellQuoted($0))" }
+        for (index, prefix) in elevations.enumerated() {
+            guard let words = Elevation.withoutAsking(prefix) else { continue }
+            lines.append("\(shellQuoted(words + ["true"])) </dev/null >/dev/null 2>&1; say elevation \(index) $?")
+        }
+        return (lines + ["say end"]).joined(separator: "\n")
+    }
+
+    /// Reads the answer.
+    ///
+    /// - Throws: ``PreflightError/noAnswer(_:)`` where the shell did not get to the end
+    func parse(_ text: String) throws(PreflightError) -> NodeFacts {
+        var facts = NodeFacts(system: "", nixDaemon: nil, agents: [], elevations: [:])
+        var isWhole = false
+        for line in text.split(separator: "\n") where line.hasPrefix(marker + " ") {
+            let words = line.dropFirst(marker.count + 1).split(separator: " ").map(String.init)
+            switch (words.first, words.dropFirst().first) {
+            case ("system", let machine?): facts.system = systemName(machine, words.last ?? "")
+            case ("daemon", let path?): facts.nixDaemon = path
+            case ("agent", let path?): facts.agents.insert(path)
+            case ("elevation", let index?):
+                guard let index = Int(index), elevations.indices.contains(index) else { continue }
+                facts.elevations[elevations[index]] = words.last == "0"
+            case ("end", _): isWhole = true
+            default: continue
+            }
+        }
+        guard isWhole else { throw .noAnswer(trimmed(text)) }
+        return facts
+    }
+
+    private func systemName(_ machine: String, _ kernel: String) -> String {
+        let names = ["arm64": "aarch64", "amd64": "x86_64", "i386": "i686"]
+        return "\(names[machine] ?? machine)-\(kernel.lowercased())"
+    }
+}
+
+/// What makes a deploy impossible before anything is sent.
+enum PreflightError: Error, Sendable, Equatable {
+    /// The login shell did not run the question.
+    case noAnswer(String)
+    case noNix
+    case noAgent(system: String, available: [String])
+    /// This user cannot become that one.
+    case passwordNeeded(elevation: [String])
+    case wrongPassword(elevation: [String])
+    case elevationFailed(elevation: [String], reason: String)
+}
+
+extension PreflightError: Explained, CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .noAnswer(let text):
+            "the login shell did not answer a plain sh command" + (text.isEmpty ? "" : "; it said: \(text)")
+        case .noNix: "nix-daemon is not on the node: neither in PATH nor in any folder where Nix is installed"
+        case .noAgent(let system, let available):
+            "there is no agent for \(system); this installation has one for: \(available.joined(separator: ", "))"
+        case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
+        case .wrongPassword(let elevation):
+            "`\(elevation.joined(separator: " "))` did not accept the password"
+        case .elevationFailed(let elevation, let reason):
+            "`\(elevation.joined(separator: " "))` does not work on the node: \(reason)"
+        }
+    }
+
+    var hint: String? {
+        switch self {
+        case .noAnswer: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
+        case .noNix: "install Nix there; nothing was changed"
+        case .noAgent: "name one with --agent FILE"
+        case .passwordNeeded:
+            "set interactiveSudo = true (or --interactive-sudo true) to be asked, or allow it without a password"
+        case .wrongPassword: "nothing was changed"
+        case .elevationFailed: "check the `user`, `sshUser` and `sudo` settings of the profile; nothing was changed"
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import Shared
+
+/// Everything before the first activation: nodes looked at while the build runs, then their closures copied.
+struct Preparation: Sendable {
+    let plan: Plan
+    let sources: [Source]
+    let options: Options
+    let console: Console
+    let preflight: Preflight
+    let builder: Builder
+    let copier: Copier
+
+    /// - Returns: the nodes in the plan's order, each with its closures in its store
+    /// - Throws: ``PreparationError`` with every failure; nothing is activated then, and all connections are closed
+    func run() async throws -> [ReadyNode] {
+        async let built: Void = build()
+        let nodes = try await onEachNode(plan.nodes) { try await preflight.prepare($0) }
+        do {
+            try await built
+            _ = try await onEachNode(nodes) { try await supply($0) }
+            return nodes
+        } catch {
+            for connection in nodes.flatMap({ $0.connections.values }) { await connection.remote.close() }
+            throw error
+        }
+    }
+
+    private func build() async throws {
+        if plan.localDerivations.isEmpty == false {
+            let count = plan.profiles.count { !$0.remoteBuild }
+            console.tell(.info, "building \(count) profile\(count == 1 ? "" : "s")")
+        }
+        try await builder.build(plan, from: sources, Builder.Extras(options))
+    }
+
+    /// Works on all nodes, so many at a time; after a failure the others still end, and every failure is reported.
+    private func onEachNode<Input: Sendable, Output: Sendable>(
+        _ inputs: [Input], _ work: @escaping @Sendable (Input) async throws -> Output
+    ) async throws -> [Output] {
+        let results = await sideBySide(inputs, limit: options.parallel, work)
+        let failures = results.compactMap { result -> (any Error)? in
+            if case .failure(let error) = result { error } else { nil }
+        }
+        if let interruption = failures.first(where: { $0 is CancellationError }) { throw interruption }
+        if failures.isEmpty { return try results.map { try $0.get() } }
+        for case .success(let node as ReadyNode) in results {
+            for connection in node.connections.values { await connection.remote.close() }
+        }
+        throw PreparationError(failures: failures)
+    }
+
+    // MARK: Closures
+
+    private func supply(_ node: ReadyNode) async throws {
+        for (connection, usesSubstitutes, profiles) in try transfers(of: node) {
+            let paths = Set(profiles.map(\.path)).sorted()
+            console.tell(
+                .info, "copying \(paths.count == 1 ? "1 closure" : "\(paths.count) closures")", node: node.plan.name)
+            try await inStage(.copy, node) {
+                try await copier.copy(
+                    paths, to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
+            }
+        }
+        let derivations = node.plan.remoteDerivations
+        if !derivations.isEmpty {
+            console.tell(.info, "building on the node", node: node.plan.name)
+            let remote = RemoteBuild(copier: copier, builder: builder, console: console)
+            try await inStage(.build, node) { try await remote.run(derivations, on: try sender(of: node), node) }
+        }
+    }
+
+    /// One transfer for each way of substituting, over the connection that the node's daemon trusts most.
+    private func transfers(of node: ReadyNode) throws -> [(ReadyConnection, Bool, [PlannedProfile])] {
+        let sender = try sender(of: node)
+        let local = node.plan.profiles.filter { !$0.remoteBuild }
+        return [true, false].compactMap { usesSubstitutes in
+            let profiles = local.filter { $0.fastConnection != usesSubstitutes }
+            return profiles.isEmpty ? nil : (sender, usesSubstitutes, profiles)
+        }
+    }
+
+    private func sender(of node: ReadyNode) throws -> ReadyConnection {
+        let sorted = node.connections.values.sorted { $0.destination.description < $1.destination.description }
+        guard let connection = sorted.first(where: { $0.destination.user == "root" }) ?? sorted.first else {
+            throw PreflightError.noAnswer("not connected")
+        }
+        return connection
+    }
+
+    private func inStage(_ stage: Stage, _ node: ReadyNode, _ work: () async throws -> Void) async throws {
+        do {
+            try await work()
+        } catch let error where !(error is CancellationError) {
+            throw StageFailure(node: node.plan.name, profile: nil, stage: stage, cause: error)
+        }
+    }
+}
+
+/// What kept the nodes from being ready; none has changed.
+struct PreparationError: Error {
+    /// At least one, each told on its own.
+    let failures: [any Error]
+}

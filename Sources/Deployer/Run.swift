@@ -1,0 +1,159 @@
+import Shared
+
+/// One call of `deploy`: evaluate, plan, ask; look at the nodes while everything is built; copy; then activate.
+///
+/// Nothing is activated anywhere before every check, build and copy has succeeded.
+struct Run: Sendable {
+    let options: Options
+    let console: Console
+    let interruption: Interruption
+    let connector: any Connector
+    /// Asks on the terminal for a password; nil where nobody can be asked.
+    let askPassword: @Sendable (String) async throws -> Secret?
+    /// Absolute path of this `deploy`.
+    let program: String
+    let user = LocalAccount(environment: currentEnvironment())
+
+    /// Deploys what was asked for.
+    ///
+    /// - Returns: what to exit with; every failure on a node has been told
+    /// - Throws: what kept the run from getting to the nodes; `CancellationError` when interrupted before that
+    func deploy() async throws -> ExitCode {
+        let targets = try Target.all(of: options)
+        let nix = try await detectNix()
+        async let agents = AgentBinary.add(file: options.agent, program: program)
+        let requests = try requests(targets, nix)
+        let (consent, asked) = AsyncStream<Never>.makeStream()
+        // Leaving this scope early cancels the checks and waits for their end.
+        async let checked: Void = check(requests.map { $0.source }, nix, after: consent)
+        let plan = try await plan(requests, nix)
+        try await ask(about: plan)
+        asked.finish()
+        let preparation = Preparation(
+            plan: plan, sources: requests.map { $0.source }, options: options, console: console,
+            preflight: preflight(try await agents), builder: builder(nix), copier: copier)
+        let nodes = try await preparation.run()
+        do {
+            try await checked
+            try Task.checkCancellation()
+        } catch {
+            await close(nodes)
+            throw error
+        }
+        let code = await activate(nodes)
+        await close(nodes)
+        return code
+    }
+
+    /// Asks the nodes where their profiles stand, and changes nothing.
+    func status() async throws -> ExitCode {
+        let targets = try Target.all(of: options)
+        let nix = try await detectNix()
+        async let agents = AgentBinary.add(file: options.agent, program: program)
+        let plan = try await plan(try requests(targets, nix), nix)
+        let report = StatusReport(preflight: preflight(try await agents), console: console, limit: options.parallel)
+        return await report.run(plan)
+    }
+
+    // MARK: Evaluation and plan
+
+    private func detectNix() async throws -> Nix {
+        var nix = try await Nix.detect()
+        nix.onCommand = { [console] in console.tell(.debug, "running \(shellQuoted($0))") }
+        return nix
+    }
+
+    private func requests(_ targets: [Target], _ nix: Nix) throws -> [EvaluationRequest] {
+        let evaluator = evaluator(nix)
+        return try EvaluationRequest.grouping(targets).map { request in
+            var request = request
+            request.source = try evaluator.usableSource(request.source)
+            return request
+        }
+    }
+
+    private func plan(_ requests: [EvaluationRequest], _ nix: Nix) async throws -> Plan {
+        for request in requests { console.tell(.info, "evaluating \(request.source)") }
+        let evaluator = evaluator(nix)
+        let evaluations = try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
+            .map { try $0.get() }
+        for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
+        return try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
+    }
+
+    private func ask(about plan: Plan) async throws {
+        let text = Prompt.summary(of: plan)
+        guard options.isInteractive else {
+            console.tell(.debug, "the following profiles are going to be deployed:\n\(text)")
+            return
+        }
+        console.tell(.info, "the following profiles are going to be deployed:")
+        console.show(text)
+        try await Prompt.ask(say: { console.tell(.info, $0) }, readLine: { try await PromptInput().readLine() })
+    }
+
+    /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
+    private func check(_ sources: [Source], _ nix: Nix, after consent: AsyncStream<Never>) async throws {
+        if options.skipChecks { return }
+        if options.isInteractive { for await _ in consent {} }
+        try Task.checkCancellation()
+        let builder = builder(nix)
+        for source in Set(sources) {
+            console.tell(.info, "running the checks of \(source)")
+            try await builder.check(source)
+        }
+    }
+
+    // MARK: Activation
+
+    private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
+        interruption.activationBegins()
+        let mode = ActivationMode(
+            dryActivate: options.dryActivate, boot: options.boot,
+            agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
+            deployer: "\(user.name)@\(user.machine)")
+        let rollout = Rollout(
+            connector: connector, console: console, mode: mode, limit: options.parallel, brake: interruption.brake)
+        var results = await rollout.run(nodes)
+        let hasFailed = results.contains { !$0.outcome.isSuccess }
+        if hasFailed && wantsRevocation {
+            results = await Revocation(connector: connector, console: console).revoke(results, on: nodes)
+        }
+        if results.count > 1 || hasFailed { console.show(Summary(results: results).text) }
+        if interruption.isInterrupted && hasFailed { return .interrupted }
+        return ExitCode.worst(of: results.map(\.outcome.exitCode))
+    }
+
+    private var wantsRevocation: Bool {
+        options.rollbackSucceeded && options.overrides.autoRollback != false && !options.dryActivate
+    }
+
+    private func close(_ nodes: [ReadyNode]) async {
+        await withTaskGroup(of: Void.self) { group in
+            for connection in nodes.flatMap({ $0.connections.values }) {
+                group.addTask { await connection.remote.close() }
+            }
+        }
+    }
+
+    // MARK: Parts
+
+    private func evaluator(_ nix: Nix) -> Evaluator {
+        var evaluator = Evaluator(nix: nix, extraArguments: options.nixArguments)
+        let relay = UntilError { [console] in console.relay($0, from: "nix") }
+        evaluator.onLine = { relay.add($0) }
+        return evaluator
+    }
+
+    private func builder(_ nix: Nix) -> Builder {
+        var builder = Builder(nix: nix, extraArguments: options.nixArguments)
+        builder.onLine = { [console] in console.relay($0, from: "nix") }
+        return builder
+    }
+
+    private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }
+
+    private func preflight(_ agents: AgentBinary) -> Preflight {
+        Preflight(connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword)
+    }
+}

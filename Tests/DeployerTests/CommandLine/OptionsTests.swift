@@ -1,0 +1,155 @@
+import Testing
+
+@testable import Deployer
+
+struct OptionsTests {
+    private func options(_ words: String...) throws -> Options { try Options(words) }
+
+    @Test func nothingMeansTheDefaults() throws {
+        let options = try options()
+        #expect(options.command == .deploy)
+        #expect(options.targets.isEmpty)
+        #expect(options.rollbackSucceeded)
+        #expect(options.parallel == 10)
+        #expect(options.overrides == Overrides())
+    }
+
+    @Test func everyOptionIsRead() throws {
+        let options = try options(
+            "-c", "-i", "-d", "--log-dir", "logs", "-k", "-r", "gc", "-s", "--remote-build", "--ssh-user", "u",
+            "--profile-user", "p", "--ssh-opts", "-p 22 -o 'a b'", "--fast-connection", "true", "--auto-rollback",
+            "false", "--hostname", "h", "--magic-rollback", "false", "--confirm-timeout", "0", "--activation-timeout",
+            "65535", "--temp-path", "/t", "--dry-activate", "--rollback-succeeded", "false", "--sudo", "doas -u",
+            "--interactive-sudo", "true", "--agent", "closure", "--ssh-transport", "openssh", "--parallel", "3",
+            ".#a.b", "--", "--impure", "-L"
+        )
+        var expected = try Options([])
+        expected.checksigs = true
+        expected.isInteractive = true
+        expected.debugLogs = true
+        expected.logDir = "logs"
+        expected.keepResult = true
+        expected.resultPath = "gc"
+        expected.skipChecks = true
+        expected.dryActivate = true
+        expected.rollbackSucceeded = false
+        expected.agent = "closure"
+        expected.transport = .openssh
+        expected.parallel = 3
+        expected.targets = [".#a.b"]
+        expected.nixArguments = ["--impure", "-L"]
+        expected.overrides = Overrides(
+            sshUser: "u", profileUser: "p", sshOpts: ["-p", "22", "-o", "a b"], fastConnection: true,
+            autoRollback: false, hostname: "h", magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
+            tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true
+        )
+        #expect(options == expected)
+        #expect(try Options(["--boot"]).boot)
+    }
+
+    @Test(arguments: [
+        ["-fFILE"], ["-f", "FILE"], ["-f=FILE"], ["--file", "FILE"], ["--file=FILE"], ["-disfFILE"], ["-disf", "FILE"],
+    ])
+    func aValueIsAttachedOrFollows(words: [String]) throws {
+        #expect(try Options(words).file == "FILE")
+    }
+
+    @Test func shortOptionsStandTogether() throws {
+        let options = try options("-dis")
+        #expect(options.debugLogs && options.isInteractive && options.skipChecks)
+    }
+
+    @Test func targetsTakeWordsUpToTheNextOption() throws {
+        #expect(try options("--targets", "a", "b#c", "-s", "--", "d").targets == ["a", "b#c"])
+        #expect(try options("--targets", "a", "--targets", "b", "--").targets == ["a", "b"])
+        #expect(try options("--targets=a").targets == ["a"])
+    }
+
+    @Test func valuesMayLookLikeOptionsWhereTheyDoInDeployRs() throws {
+        #expect(try options("--ssh-opts", "-p 2222").overrides.sshOpts == ["-p", "2222"])
+        #expect(try options("--ssh-opts=-p 2222").overrides.sshOpts == ["-p", "2222"])
+        #expect(try options("--ssh-opts", "").overrides.sshOpts == [])
+        #expect(try options("--sudo=-x").overrides.sudo == ["-x"])
+    }
+
+    @Test func statusIsACommandOnlyAsTheFirstWord() throws {
+        #expect(try options("status", ".#web1").command == .status)
+        #expect(try options("status").targets == [])
+        #expect(try options("./status").command == .deploy)
+        #expect(try options("-s", "status").targets == ["status"])
+    }
+
+    @Test func helpAndVersionWinOverWhatFollows() throws {
+        #expect(try options("-h", "--nonsense").command == .help)
+        #expect(try options("-dV", "--nonsense").command == .version)
+        #expect(try options("--", "-h").command == .deploy)
+    }
+
+    @Test(arguments: [
+        (["--dry-activat"], UsageError.unknownOption("--dry-activat", nearest: "dry-activate")),
+        (["--frobnicate"], .unknownOption("--frobnicate", nearest: nil)),
+        (["-x"], .unknownOption("-x", nearest: nil)),
+        (["-hostname", "x"], .unknownOption("-o", nearest: "hostname")),
+        (["--hostname"], .missingValue("--hostname", found: nil)),
+        (["--hostname", "--", "x"], .missingValue("--hostname", found: nil)),
+        (["--hostname", "-i"], .missingValue("--hostname", found: "-i")),
+        (["--targets", "-i"], .missingValue("--targets", found: "-i")),
+        (["--boot=true"], .unexpectedValue("--boot")),
+        (["-i=x"], .unexpectedValue("--interactive")),
+        (["--hostname", "a", "--hostname", "b"], .repeated("--hostname")),
+        (["--hostname="], .invalidValue("--hostname", "", expected: "something that is not empty")),
+        (["--magic-rollback", "yes"], .invalidValue("--magic-rollback", "yes", expected: "true or false")),
+        (
+            ["--confirm-timeout", "65536"],
+            .invalidValue("--confirm-timeout", "65536", expected: "an integer from 0 to 65535")
+        ),
+        (
+            ["--activation-timeout", "1.5"],
+            .invalidValue("--activation-timeout", "1.5", expected: "an integer from 0 to 65535")
+        ),
+        (["--parallel", "0"], .invalidValue("--parallel", "0", expected: "an integer from 1 to 1000")),
+        (["--temp-path", "tmp"], .invalidValue("--temp-path", "tmp", expected: "an absolute path")),
+        (["--ssh-opts", "-o 'a"], .invalidValue("--ssh-opts", "-o 'a", expected: "words with quotes that end")),
+        (["--sudo", " "], .invalidValue("--sudo", " ", expected: "a command")),
+        (
+            ["--ssh-transport", "ssh"],
+            .invalidValue("--ssh-transport", "ssh", expected: "automatic, libssh2, openssh")
+        ),
+        (["--dry-activate", "--boot"], .clash("--dry-activate", "--boot")),
+        ([".", "--targets", "a"], .clash("target", "--targets")),
+        (["--targets", "a", "-s", "b"], .clash("target", "--targets")),
+        (["a", "b"], .extraTarget("b")),
+        (["status", "--boot"], .clash("status", "--boot")),
+    ])
+    func whatCannotBeMeantIsRefused(words: [String], expected: UsageError) {
+        #expect(throws: expected) { try Options(words) }
+    }
+
+    @Test func theHelpNamesEveryOptionAndExitCodeAndFitsAScreen() {
+        for option in OptionName.allCases { #expect(Options.help.contains(option.long)) }
+        for line in Options.help.split(separator: "\n") { #expect(line.count <= 118) }
+        #expect(Options.help.contains("  130  interrupted"))
+    }
+}
+
+@Test(
+    arguments: [
+        ("", []), ("  ", []), ("a b\tc\n", ["a", "b", "c"]), ("'a b' c", ["a b", "c"]),
+        (#""a \"b\" \c" d"#, [#"a "b" \c"#, "d"]),
+        (#"a\ b"#, ["a b"]), ("''", [""]), ("a''b", ["ab"]), ("$x *", ["$x", "*"]), ("'", nil), ("\"a", nil),
+        ("a\\", nil),
+        ("\"\\", nil),
+    ] as [(String, [String]?)])
+func splitsWordsAsAShellDoes(text: String, expected: [String]?) {
+    #expect(shellWords(text) == expected)
+}
+
+@Test(
+    arguments: [
+        ("hostName", "hostname"), ("hostnam", "hostname"), ("hsotname", "hostname"), ("SSHUser", "sshUser"),
+        ("xyz", nil),
+        ("", nil), ("uer", "user"),
+    ] as [(String, String?)])
+func findsTheNearestName(name: String, expected: String?) {
+    #expect(nearest(to: name, among: ["hostname", "sshUser", "user", "sudo"]) == expected)
+}

@@ -1,0 +1,70 @@
+import Foundation
+import Testing
+
+@testable import Deployer
+
+/// The schema, the decoder and the README's table tell the same about every setting.
+struct SettingsAgreementTests {
+    private static let root = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../..").standardized
+
+    private func text(_ name: String) throws -> String {
+        try String(contentsOf: Self.root.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    /// The schema's properties at a place, each with its own schema.
+    private func properties(_ path: String...) throws -> [String: JSONValue] {
+        var value = try JSONValue(parsing: Array(text("interface.json").utf8))
+        for key in path { value = try #require(value[key]) }
+        return try #require(value["properties"]).entries
+    }
+
+    @Test func theSchemaHasTheAttributesThatAreRead() throws {
+        let settings = try Set(properties("$defs", "settings").keys)
+        #expect(settings == Set(Setting.allCases.map(\.rawValue)))
+        #expect(try Set(properties().keys).union(settings) == Set(AttributeLevel.deploy.known))
+        #expect(try Set(properties("$defs", "node").keys).union(settings) == Set(AttributeLevel.node.known))
+        #expect(try Set(properties("$defs", "profile").keys).union(settings) == Set(AttributeLevel.profile.known))
+    }
+
+    private static let samples: [String: JSONValue] = [
+        "string": .string("x"), "boolean": .bool(true), "integer": .integer(1), "array": .array([.string("x")]),
+    ]
+
+    @Test(arguments: Setting.allCases)
+    func theDecoderTakesTheSchemasTypeAlone(setting: Setting) throws {
+        let schema = try #require(try properties("$defs", "settings")[setting.rawValue])
+        let type = try #require(schema["type"]?.text)
+        for (sampleType, sample) in Self.samples {
+            var decoder = DeploymentDecoder()
+            let settings = decoder.deployment(answer([setting.rawValue: sample])).settings
+            #expect(decoder.problems.isEmpty == (sampleType == type))
+            #expect((settings == Settings()) == (sampleType != type))
+        }
+        guard type == "integer" else { return }
+        #expect(schema["minimum"] == .integer(0) && schema["maximum"] == .integer(65535))
+    }
+
+    @Test(arguments: Setting.allCases)
+    func theReadmeSaysTheSchemasType(setting: Setting) throws {
+        let names = [
+            "string": "string", "boolean": "boolean", "integer": "integer, seconds", "array": "list of strings",
+        ]
+        let type = try #require(try properties("$defs", "settings")[setting.rawValue]?["type"]?.text)
+        #expect(try text("README.md").contains("| `\(setting.rawValue)` | \(try #require(names[type])) |"))
+    }
+
+    @Test func theReadmeNamesEveryOption() throws {
+        let readme = try text("README.md")
+        for option in OptionName.allCases where option != .help && option != .version {
+            #expect(readme.contains("`\(option.long)"), "\(option.long)")
+        }
+    }
+
+    /// What Nix answers for a `deploy` attribute with these values and no nodes.
+    private func answer(_ values: [String: JSONValue]) -> JSONValue {
+        .object([
+            "type": .string("set"), "values": .object(values), "unknown": .array([]), "childrenType": .string("set"),
+            "names": .array([]), "children": .object([:]),
+        ])
+    }
+}

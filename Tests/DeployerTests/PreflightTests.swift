@@ -1,0 +1,54 @@
+import Shared
+import Testing
+
+@testable import Deployer
+
+struct PreflightTests {
+    private let query = NodeFactsQuery(
+        agents: ["/nix/store/agent"], elevations: [["sudo", "-u", "root"], ["run0", "-u", "x"]], marker: "m")
+
+    @Test func theQuestionWorksInARealShell() async throws {
+        let result = try await LocalCommand(query.words).run()
+        let facts = try query.parse(result.text)
+        #expect(facts.system.hasSuffix("-linux") || facts.system.hasSuffix("-darwin"))
+        #expect(facts.agents.isEmpty)
+        #expect(facts.elevations[["run0", "-u", "x"]] == nil)
+    }
+
+    @Test func linesOfALoginBannerAreNoAnswer() throws {
+        let text = """
+            Welcome! system x y
+            m system x86_64 Linux
+            m daemon /usr/bin/nix-daemon
+            m agent /nix/store/agent
+            m elevation 0 1
+            m end
+            """
+        let expected = NodeFacts(
+            system: "x86_64-linux", nixDaemon: "/usr/bin/nix-daemon", agents: ["/nix/store/agent"],
+            elevations: [["sudo", "-u", "root"]: false])
+        #expect(try query.parse(text) == expected)
+    }
+
+    @Test(arguments: ["", "This account is not available.\n", "m system x86_64 Linux\n", "m elevation 99999999999 0\n"])
+    func anAnswerWithoutAnEndIsRefused(text: String) {
+        #expect(throws: PreflightError.self) { try query.parse(text) }
+    }
+
+    @Test func aPasswordGoesToStandardInputAndShowsNowhere() {
+        let secret = Secret(Array("hunter2".utf8))
+        let command = Elevation.password(["sudo", "-u", "root"], secret).applied(to: ["id"])
+        #expect(command.words == ["sudo", "-u", "root", "-S", "-p", "", "id"])
+        #expect(command.input == Array("hunter2\n".utf8))
+        #expect(!"\(secret) \(String(reflecting: Elevation.password(["sudo"], secret)))".contains("hunter2"))
+    }
+}
+
+@Test(arguments: [
+    ("plain", "plain"), ("\u{1b}[31mred\u{1b}[0m", "\u{1b}[31mred\u{1b}[0m"),
+    ("\u{1b}]0;title\u{7}", "\\u{1b}]0;title\\u{7}"),
+    ("a\tb\r", "a\tb"), ("\u{9b}1m", "\\u{9b}1m"),
+])
+func aNodesOutputCannotDriveTheTerminal(text: String, expected: String) {
+    #expect(printable(text) == expected)
+}

@@ -1,0 +1,132 @@
+import Shared
+import Testing
+
+@testable import Deployer
+
+/// The new generation of the profile in these tests.
+private let new = Generation(number: 2, path: "/nix/store/new")
+private let old = Generation(number: 1, path: "/nix/store/old")
+private let committed = VerdictReport(.committed, generation: new)
+private let rolledBack = VerdictReport(.rolledBack, generation: old, reason: "not confirmed")
+
+private let activateLine = """
+    sudo -u root /nix/store/agent/bin/activate activate /nix/store/new --profile-user root --profile-name system \
+    --temp-path /tmp --confirm-timeout 30 --magic-rollback --auto-rollback --nonce 00ff --deployer alice@laptop \
+    --activation-timeout 240
+    """
+private let confirmLine =
+    "sudo -u root /nix/store/agent/bin/activate confirm --profile-user root --profile-name system --nonce 00ff"
+
+@Suite(.timeLimit(.minutes(1)))
+struct ProfileActivationTests {
+    private let profile = PlannedProfile(
+        node: NodeName("web1"), name: ProfileName("system"), path: "/nix/store/new", derivations: [],
+        destination: Destination(host: "web1", user: "admin", options: []), user: "root",
+        location: .named(user: "root", name: "system"), elevation: ["sudo", "-u", "root"], interactiveSudo: false,
+        fastConnection: false, autoRollback: true, magicRollback: true, remoteBuild: false, tempPath: nil,
+        confirmTimeout: 30, activationTimeout: nil)
+
+    private func run(_ node: FakeNode, _ change: (inout ActivationMode) -> Void = { _ in }) async throws
+        -> ProfileOutcome
+    {
+        var mode = ActivationMode(deployer: "alice@laptop")
+        change(&mode)
+        let connection = ReadyConnection(
+            destination: profile.destination, remote: FakeRemote(node: node), nixDaemon: "/usr/bin/nix-daemon",
+            agent: "/nix/store/agent", elevations: [profile.elevation: .words(profile.elevation)])
+        let activation = ProfileActivation(
+            profile: profile, connection: connection, connector: FakeConnector(node: node),
+            console: try Console(showsDebug: false, usesColor: false, logDirectory: nil), mode: mode, nonce: "00ff")
+        return await activation.run()
+    }
+
+    private func report(_ outcome: ProfileOutcome) -> VerdictReport? {
+        if case .ended(let report, _) = outcome { report } else { nil }
+    }
+
+    @Test func theCommandLinesSentToANodeAreThese() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .awaitingConfirmation(seconds: 30), hangs: true))
+            .on("confirm", .events(.verdict(committed)))
+        #expect(report(try await run(node)) == committed)
+        let sent = node.commands.map { $0.joined(separator: " ") }
+        #expect(sent == [activateLine, confirmLine])
+        #expect(node.connections == 1)
+    }
+
+    @Test func aConfirmationThatFindsNoConnectionTriesAgain() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .awaitingConfirmation(seconds: 30), hangs: true))
+            .on("confirm", .events(.verdict(committed)))
+        node.refuse(2)
+        #expect(report(try await run(node)) == committed)
+        #expect(node.connections == 3)
+    }
+
+    @Test func aRollbackThatTheNodeReportsIsReported() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .rollingBack(reason: "x"), .verdict(rolledBack)))
+        #expect(report(try await run(node)) == rolledBack)
+    }
+
+    @Test func aLostConnectionIsFollowedByAskingForTheVerdict() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), breaks: true))
+            .on("confirm", .events(.verdict(rolledBack)))
+        #expect(report(try await run(node)) == rolledBack)
+    }
+
+    @Test func anActivationThatNeverReachedTheNodeChangedNothing() async throws {
+        let status = ProfileStatus(profile: "/nix/var/nix/profiles/system", generation: old, activation: nil)
+        let node = FakeNode()
+            .on("activate", FakeNode.Answer(breaks: true))
+            .on("confirm", .failure("no such activation"))
+            .on("status", .text(try JSONLine.encode(status) + "\n"))
+        guard case .notActivated = try await run(node) else {
+            Issue.record("expected that nothing was activated")
+            return
+        }
+    }
+
+    @Test func anInterruptedActivationIsRecovered() async throws {
+        let activation = ProfileStatus.Activation(
+            state: .activating, nonce: "00ff", closure: "/nix/store/new", deployer: "alice@laptop", startedAt: 0,
+            previous: old, report: nil, isGuarded: false, secondsLeft: nil)
+        let status = ProfileStatus(profile: "/nix/var/nix/profiles/system", generation: new, activation: activation)
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), breaks: true))
+            .on("confirm", .failure("interrupted"))
+            .on("status", .text(try JSONLine.encode(status) + "\n"))
+            .on("recover", .events(.verdict(rolledBack)))
+        #expect(report(try await run(node)) == rolledBack)
+    }
+
+    @Test func anAgentThatCannotStartChangedNothing() async throws {
+        let node = FakeNode().on("activate", .failure("sudo: unknown user"))
+        guard case .notActivated(let error) = try await run(node) else {
+            Issue.record("expected that nothing was activated")
+            return
+        }
+        #expect(describe(error).contains("sudo: unknown user"))
+    }
+
+    @Test func aHeldProfileNamesItsHolder() async throws {
+        let holder = LockHolder(deployer: "bob@desk", since: 5, closure: "/nix/store/other")
+        let node = FakeNode().on("activate", .events(.locked(holder)))
+        guard case .locked(let found) = try await run(node) else {
+            Issue.record("expected a lock")
+            return
+        }
+        #expect(found == holder)
+    }
+
+    @Test func aDryRunEndsWithTheScript() async throws {
+        let node = FakeNode().on("activate", .events(.activationEnded(.code(3), timedOut: false)))
+        guard case .dryRun(let exit) = try await run(node, { $0.dryActivate = true }) else {
+            Issue.record("expected a dry run")
+            return
+        }
+        #expect(exit == .code(3))
+        #expect(node.commands.first?.contains("--dry-activate") == true)
+    }
+}

@@ -1,0 +1,200 @@
+import Foundation
+import Shared
+import Synchronization
+import Testing
+
+@testable import Deployer
+
+/// Bytes that look random and are the same every time.
+func noise(_ count: Int) -> [UInt8] {
+    var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+    return Array(unsafeUninitializedCapacity: count) { buffer, initialized in
+        for index in 0..<count {
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            buffer[index] = UInt8(truncatingIfNeeded: state)
+        }
+        initialized = count
+    }
+}
+
+@Suite(.serialized, .timeLimit(.minutes(3)))
+struct SSHCommandTests {
+    private static let both = [TransportChoice.libssh2, .openssh]
+
+    @Test func aSignalIsReportedAsSuch() async throws {
+        let server = try await SSHTestServer.start()
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        #expect(try await remote.run(["sh", "-c", "kill -KILL $$"]).exit == .signal("KILL"))
+        await remote.close()
+    }
+
+    @Test(arguments: both)
+    func aStatusOf255IsTheCommandsOwn(choice: TransportChoice) async throws {
+        let server = try await SSHTestServer.start()
+        let remote = try await testConnector(choice).connect(server.destination())
+        #expect(try await remote.run(["sh", "-c", "exit 255"]).exit == .code(255))
+        await remote.close()
+    }
+
+    @Test(arguments: both)
+    func muchOutputComesBackWholeFromBothStreams(choice: TransportChoice) async throws {
+        let server = try await SSHTestServer.start()
+        let bytes = noise(50 << 20)
+        let file = "\(server.folder)/noise"
+        try Data(bytes).write(to: URL(fileURLWithPath: file))
+        let remote = try await testConnector(choice).connect(server.destination())
+        let result = try await remote.run(["sh", "-c", "cat \(file) >&2 & cat \(file); wait"], limit: 64 << 20)
+        #expect(result.exit.isSuccess)
+        #expect(result.output == bytes)
+        #expect(result.errorOutput == bytes)
+        await remote.close()
+    }
+
+    @Test(arguments: both)
+    func muchInputArrivesWhole(choice: TransportChoice) async throws {
+        let server = try await SSHTestServer.start()
+        let bytes = noise(50 << 20)
+        let remote = try await testConnector(choice).connect(server.destination())
+        // `tee` answers as fast as it is told: neither side may wait for the other.
+        let result = try await remote.run(["tee", "/dev/null"], input: bytes, limit: 64 << 20)
+        #expect(result.output == bytes)
+        await remote.close()
+    }
+
+    @Test(arguments: both)
+    func aCommandNeedNotReadItsInput(choice: TransportChoice) async throws {
+        let server = try await SSHTestServer.start()
+        let remote = try await testConnector(choice).connect(server.destination())
+        let result = try await remote.run(["sh", "-c", "exec <&-; echo done"], input: noise(8 << 20))
+        #expect(result.text == "done\n")
+        await remote.close()
+    }
+
+    @Test(arguments: both, [10, 1])
+    func twentyCommandsRunSideBySide(choice: TransportChoice, maxSessions: Int) async throws {
+        let server = try await SSHTestServer.start(["MaxSessions \(maxSessions)"])
+        let remote = try await testConnector(choice).connect(server.destination())
+        let answers = try await withThrowingTaskGroup(of: String.self) { group in
+            for number in 1...20 {
+                group.addTask { try await remote.run(["sh", "-c", "sleep 0.2; echo \(number)"]).text }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(answers == Set((1...20).map { "\($0)\n" }))
+        // One after the other needs no further session.
+        for number in 1...5 { #expect(try await remote.run(["echo", "\(number)"]).text == "\(number)\n") }
+        await remote.close()
+    }
+
+    @Test(arguments: both)
+    func aCancelledCommandIsLeftAndTheConnectionGoesOn(choice: TransportChoice) async throws {
+        let server = try await SSHTestServer.start()
+        let remote = try await testConnector(choice).connect(server.destination())
+        let started = OneShot<Bool>()
+        let task = Task {
+            let process = try await remote.start(["sh", "-c", "echo started; sleep 60"], input: [])
+            for try await _ in process.output { started.set(true) }
+            return try await process.exit()
+        }
+        _ = try await started.value(within: .seconds(10))
+        task.cancel()
+        await #expect(throws: CancellationError.self) { try await task.value }
+        #expect(try await remote.run(["echo", "still here"]).text == "still here\n")
+        await remote.close()
+    }
+
+    @Test func theLoopMayBeLeftEarly() async throws {
+        let server = try await SSHTestServer.start(["MaxSessions 1"])
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        let process = try await remote.start(["sh", "-c", "echo one; echo two; sleep 60"], input: [])
+        for try await piece in process.output where piece.count > 0 { break }
+        #expect(try await remote.run(["echo", "other"]).text == "other\n")
+        await remote.close()
+    }
+
+    @Test(arguments: both)
+    func aBridgeCarriesBytesBothWaysUnchanged(choice: TransportChoice) async throws {
+        let server = try await SSHTestServer.start()
+        let remote = try await testConnector(choice).connect(server.destination())
+        var ends: [Int32] = [-1, -1]
+        #expect(socketpair(AF_UNIX, streamSocket, 0, &ends) == 0)
+        let (near, far) = (ends[0], ends[1])
+        defer { close(near) }
+        let bytes = noise(64 << 20)
+        let counted = Atomic(0)
+        async let result = remote.bridge(["sh", "-c", "echo note >&2; cat"], descriptor: far) { count in
+            counted.add(count, ordering: .relaxed)
+        }
+        async let back = echo(bytes, through: near)
+        #expect(try await back == bytes)
+        let ended = try await result
+        close(far)
+        #expect(ended.exit.isSuccess)
+        #expect(ended.errorText == "note")
+        #expect(counted.load(ordering: .relaxed) == bytes.count)
+        await remote.close()
+    }
+
+    /// Writes, closes that direction, and reads to the end, on threads of its own.
+    private func echo(_ bytes: [UInt8], through descriptor: Int32) async throws -> [UInt8] {
+        DispatchQueue(label: "writer").async { @Sendable in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = rest.withUnsafeBytes { send(descriptor, $0.baseAddress, min($0.count, 1 << 20), noSignal) }
+                if count <= 0 { break }
+                rest = rest.dropFirst(count)
+            }
+            shutdown(descriptor, Int32(SHUT_WR))
+        }
+        let got = OneShot<[UInt8]>()
+        DispatchQueue(label: "reader").async { @Sendable in
+            var all: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            while true {
+                let count = recv(descriptor, &buffer, buffer.count, 0)
+                if count <= 0 { break }
+                all += buffer[..<count]
+            }
+            got.set(all)
+        }
+        return try await got.value(within: .seconds(60)) ?? []
+    }
+
+    @Test func newKeysInTheMiddleOfATransferDoNoHarm() async throws {
+        let server = try await SSHTestServer.start(["RekeyLimit 1M"])
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        let bytes = noise(20 << 20)
+        async let other = remote.run(["sh", "-c", "sleep 0.1; echo other"])
+        let result = try await remote.run(["cat"], input: bytes, limit: 64 << 20)
+        #expect(result.output == bytes)
+        #expect(try await other.text == "other\n")
+        await remote.close()
+    }
+
+    @Test func aServerWithNixOSsListsIsReachedOneWayOrTheOther() async throws {
+        let server = try await SSHTestServer.start([
+            "Ciphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,"
+                + "aes256-ctr,aes192-ctr,aes128-ctr",
+            "MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com,umac-128-etm@openssh.com",
+            "KexAlgorithms sntrup761x25519-sha512@openssh.com,curve25519-sha256,curve25519-sha256@libssh.org,"
+                + "diffie-hellman-group-exchange-sha256",
+        ])
+        let log = TestLog()
+        let connector = testConnector(log: log)
+        for _ in 1...2 {
+            let remote = try await connector.connect(server.destination())
+            #expect(try await remote.run(["echo", "hello"]).text == "hello\n")
+            await remote.close()
+        }
+        if LibSSH2.version == "1.10.0" {
+            // The second login knows already.
+            #expect(log.lines.filter { $0.contains("over libssh2") }.count == 1)
+            #expect(log.lines.filter { $0.contains("over the system's ssh: libssh2 and the server") }.count == 2)
+            await #expect(throws: SSHError.self) { try await testConnector(.libssh2).connect(server.destination()) }
+        } else {
+            #expect(!log.lines.contains { $0.contains("over the system's ssh") })
+        }
+    }
+}

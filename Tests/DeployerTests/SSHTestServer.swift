@@ -1,0 +1,175 @@
+import Foundation
+import Shared
+import Synchronization
+
+@testable import Deployer
+
+/// An sshd of our own on 127.0.0.1, with its own keys, for the account that runs the tests.
+final class SSHTestServer: Sendable {
+    let folder: String
+    let port: Int
+    private let process: Mutex<LocalProcess?>
+
+    static let user = LocalAccount(environment: currentEnvironment()).name
+
+    private init(folder: String, port: Int, process: LocalProcess) {
+        self.folder = folder
+        self.port = port
+        self.process = Mutex(process)
+    }
+
+    deinit { stop() }
+
+    /// Ends the server with all its connections, and removes its folder.
+    func stop() {
+        process.withLock { process in
+            process?.signal(SIGKILL)
+            process = nil
+        }
+        // An agent that is just ending takes its socket away meanwhile, and the removal stops at that.
+        for _ in 1...3 where (try? FileManager.default.removeItem(atPath: folder)) != nil { break }
+    }
+
+    /// - Parameter options: further lines of its configuration, which come first and so win
+    static func start(_ options: [String] = []) async throws -> SSHTestServer {
+        let folder = try makeScratchFolder()
+        for type in ["ed25519", "ecdsa"] { try await makeKey("\(folder)/host_\(type)", type: type) }
+        try await makeKey("\(folder)/id_ed25519", type: "ed25519")
+        try await run(["cp", "\(folder)/id_ed25519.pub", "\(folder)/authorized_keys"])
+        if getuid() == 0 { mkdir("/run/sshd", 0o755) }
+        let port = try freePort()
+        let lines =
+            options + [
+                "Port \(port)", "ListenAddress 127.0.0.1", "HostKey \(folder)/host_ed25519",
+                "HostKey \(folder)/host_ecdsa", "AuthorizedKeysFile \(folder)/authorized_keys", "UsePAM no",
+                "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
+                "PermitRootLogin yes",
+                "MaxStartups 100", "LogLevel VERBOSE",
+            ]
+        try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
+        let process = try await launch(folder)
+        let server = SSHTestServer(folder: folder, port: port, process: process)
+        try server.writeClientConfiguration()
+        try server.trustHostKeys()
+        return server
+    }
+
+    private static func launch(_ folder: String) async throws -> LocalProcess {
+        let ready = OneShot<Bool>()
+        let text = Mutex("")
+        let program = locateProgram("sshd", path: "/usr/sbin:/usr/bin:/run/current-system/sw/bin") ?? "sshd"
+        var command = LocalCommand([program, "-D", "-e", "-f", "\(folder)/sshd_config"])
+        command.grouping = .ownSession
+        let process = try LocalProcess.start(command) { @Sendable _, bytes in
+            let isReady = text.withLock { text in
+                text += String(decoding: bytes, as: UTF8.self)
+                return text.contains("Server listening on")
+            }
+            if isReady { ready.set(true) }
+        }
+        guard try await ready.value(within: .seconds(10)) == true else {
+            throw TestFailure(text.withLock { $0 })
+        }
+        return process
+    }
+
+    /// The same server, with its keys, after a restart with further lines of configuration.
+    func restarted(_ options: [String]) async throws -> SSHTestServer {
+        let path = "\(folder)/sshd_config"
+        try write(options.joined(separator: "\n") + "\n" + String(contentsOfFile: path, encoding: .utf8), to: path)
+        let old = process.withLock { $0 }
+        old?.signal(SIGKILL)
+        _ = await old?.exit()
+        let new = try await Self.launch(folder)
+        process.withLock { $0 = new }
+        return self
+    }
+
+    /// The client's whole configuration: nothing of the account's own is read.
+    func writeClientConfiguration(_ more: [String] = []) throws {
+        let lines = [
+            "Host *", "Port \(port)", "UserKnownHostsFile \(folder)/known_hosts", "GlobalKnownHostsFile /dev/null",
+            "IdentityAgent none", "IdentityFile \(folder)/id_ed25519", "StrictHostKeyChecking yes", "LogLevel ERROR",
+        ]
+        try write((more + lines).joined(separator: "\n") + "\n", to: "\(folder)/config")
+    }
+
+    /// Writes known_hosts with these of the server's keys.
+    func trustHostKeys(_ types: [String] = ["ed25519", "ecdsa"], name: String? = nil, mark: String = "") throws {
+        let lines = try types.map { type in
+            let key = try String(contentsOfFile: "\(folder)/host_\(type).pub", encoding: .utf8)
+            let fields = key.split(separator: " ")
+            return "\(mark)\(name ?? "[127.0.0.1]:\(port)") \(fields[0]) \(fields[1])\n"
+        }
+        try write(lines.joined(), to: "\(folder)/known_hosts")
+    }
+
+    func authorize(_ keys: [String]) throws {
+        let texts = try keys.map { try String(contentsOfFile: "\($0).pub", encoding: .utf8) }
+        try write(texts.joined(), to: "\(folder)/authorized_keys")
+    }
+
+    func destination(_ options: [String] = [], host: String = "127.0.0.1") -> Destination {
+        Destination(host: host, user: Self.user, options: ["-F", "\(folder)/config"] + options)
+    }
+}
+
+struct TestFailure: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// Answers questions from a table, and notes what was asked.
+final class TestPrompter: Prompter {
+    let terminal = AsyncLock()
+    private let answers: Mutex<[String]>
+    private let asked = Mutex<[Question]>([])
+
+    init(_ answers: [String] = []) { self.answers = Mutex(answers) }
+
+    var canAsk: Bool { !answers.withLock { $0.isEmpty } }
+    var questions: [Question] { asked.withLock { $0 } }
+
+    func askNow(_ question: Question) async throws -> Secret? {
+        asked.withLock { $0.append(question) }
+        return answers.withLock { $0.isEmpty ? nil : Secret(Array($0.removeFirst().utf8)) }
+    }
+}
+
+/// Keeps debug lines.
+final class TestLog: Sendable {
+    private let kept = Mutex<[String]>([])
+    var lines: [String] { kept.withLock { $0 } }
+    func add(_ line: String) { kept.withLock { $0.append(line) } }
+}
+
+func makeKey(_ path: String, type: String, passphrase: String = "") async throws {
+    try await run(["ssh-keygen", "-q", "-t", type, "-N", passphrase, "-C", "test key", "-f", path])
+}
+
+@discardableResult
+func run(_ words: [String]) async throws -> String {
+    let result = try await LocalCommand(words).run()
+    guard result.exit.isSuccess else { throw TestFailure("\(words): \(result.exit) \(result.errorText)") }
+    return trimmed(result.text)
+}
+
+func write(_ text: String, to path: String) throws {
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+}
+
+func freePort() throws -> Int {
+    let raw = socket(AF_INET, streamSocket, 0)
+    defer { close(raw) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let code = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+            bind(raw, address, length) == 0 ? getsockname(raw, address, &length) : -1
+        }
+    }
+    guard code == 0 else { throw SystemError("bind") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}

@@ -1,0 +1,72 @@
+import Shared
+import Testing
+
+/// Two deployers at one node, and what others see meanwhile.
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+struct ConcurrencyTests {
+    @Test func theSecondDeployerIsRefusedAndToldWhoHoldsTheProfile() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            let first = try scene.start("two", then: Script.hold)
+            try await scene.node.waits(for: Script.isHeld)
+            let holder = try await scene.node.profile()
+            // A flake of its own: the first one's is still in use.
+            let other = Scene(lab: scene.lab, node: scene.node, fixture: try Fixture(in: scene.lab))
+            let second = try await other.deploy("three")
+            let user = try await scene.lab.run(["sh", "-c", "printf %s@%s $(id -un) $(hostname)"]).text
+            expect(second, is: .locked, says: "is held by \(user)'s deploy of \(holder)", "locked")
+            try await scene.node.shell(Script.release)
+            try await expect(first, endsAs: .done, says: "deployed and confirmed on generation 2")
+            #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
+        }
+    }
+
+    @Test func anotherProfileIsNotHeld() async throws {
+        try await Scene.with { scene in
+            let first = try scene.start("one", then: Script.hold)
+            try await scene.node.waits(for: Script.isHeld)
+            let other = try Fixture(in: scene.lab).write([
+                .init(name: "web", user: "app", activation: Script.mark("web", user: "app"))
+            ])
+            expect(try await scene.lab.deploy([other.flake]), is: .done)
+            #expect(try await scene.node.marks(of: "app") == ["web"])
+            try await scene.node.shell(Script.release)
+            try await expect(first, endsAs: .done)
+        }
+    }
+
+    @Test func statusTellsHowItStandsBeforeDuringAndAfter() async throws {
+        try await Scene.with { scene in
+            try scene.write("one", then: Script.hold)
+            expect(try await scene.status(), is: .done, says: "no generation; never deployed by this tool")
+            let run = try scene.start("one", then: Script.hold)
+            try await scene.node.waits(for: Script.isHeld)
+            let during = try await scene.status()
+            expect(during, is: .done, says: "generation 1, /nix/store/", "-activatable-system-one; activating, by ")
+            #expect(!during.text.contains("interrupted"))
+            try await scene.lab.tool("cut", "web1")
+            try await scene.node.shell(Script.release)
+            try await scene.node.waits(for: Script.isAwaiting)
+            try await scene.lab.tool("heal", "web1")
+            try await expect(run, endsAs: .done)
+            let before = try await scene.state()
+            expect(try await scene.status(), is: .done, says: "generation 1, ", "; committed, by ")
+            #expect(try await scene.state() == before)
+            expect(try await scene.deploy("two", then: "exit 9"), is: .rolledBack)
+            expect(try await scene.status(), is: .done, says: "generation 1, ", "; rolledBack, by ", "exit status 9")
+        }
+    }
+
+    @Test func anInterruptedDeployerLetsTheNodeDecide() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "2"])
+            try await scene.node.waits(for: Script.isHeld)
+            run.signal(9)
+            _ = try await run.exit()
+            try await scene.node.shell(Script.release)
+            try await scene.node.waits(for: Script.has("rolledBack"))
+            #expect(try await scene.state() == .init(current: 1, generations: [1, 2], marks: ["one", "two", "one"]))
+        }
+    }
+}

@@ -1,0 +1,41 @@
+import Shared
+import Testing
+
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+struct FullDiskTests {
+    @Test func aStoreWithoutRoomFailsTheCopyAndNothingIsActivated() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            try await scene.lab.tool("full", "web1", "/nix", "100M")
+            let result = try await scene.deploy("two")
+            expect(result, is: .failed, says: "web1: error: ", "copy failed", "No space left on device")
+            #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one"]))
+            try await scene.lab.tool("full", "web1", "/nix", "off")
+            try await scene.deployed("two")
+        }
+    }
+
+    @Test func withoutRoomForTheJournalNothingIsChanged() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            try await scene.lab.tool("full", "web1", "/nix/var/nix/profiles", "1M")
+            let result = try await scene.deploy("two")
+            expect(result, is: .failed, says: "nothing changed", "No space left on device")
+            #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one"]))
+            try await scene.lab.tool("full", "web1", "/nix/var/nix/profiles", "off")
+            try await scene.deployed("two")
+        }
+    }
+
+    @Test func anActivationThatFillsTheDiskIsRolledBack() async throws {
+        try await Scene.with { scene in
+            let file = "/nix/var/nix/profiles/filler"
+            try await scene.deployed("one", then: "rm -f \(file)")
+            try await scene.lab.tool("full", "web1", "/nix/var/nix/profiles", "1M", "--free", "200K")
+            let result = try await scene.deploy("two", then: "dd if=/dev/zero of=\(file) 2>/dev/null || true")
+            expect(result, is: .rolledBack, says: "No space left on device", "rolled back, now on generation 1")
+            #expect(try await scene.state() == .init(current: 1, generations: [1, 2], marks: ["one", "two", "one"]))
+            expect(try await scene.status(), is: .done, says: "rolledBack")
+        }
+    }
+}

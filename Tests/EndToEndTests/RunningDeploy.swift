@@ -1,0 +1,105 @@
+import Foundation
+import Shared
+import Synchronization
+import Testing
+
+/// A `deploy` under way on the deployer's side, whose lines can be waited for.
+final class RunningDeploy: Sendable {
+    private let process: LocalProcess
+    private let heard: Heard
+
+    /// What it has written so far.
+    private final class Heard: Sendable {
+        let bytes = Mutex<[UInt8]>([])
+        var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    /// Both outputs in one text, in the order they came in.
+    var text: String { heard.text }
+
+    init(_ lab: Lab, _ words: [String]) throws {
+        var command = lab.command(lab.deployWords(["--skip-checks"] + words))
+        command.input = .null
+        let heard = Heard()
+        process = try LocalProcess.start(command) { @Sendable _, bytes in heard.bytes.withLock { $0 += bytes } }
+        self.heard = heard
+    }
+
+    /// Waits until it has written this.
+    func says(_ part: String, within limit: Duration = .seconds(60)) async throws {
+        try await eventually("deploy says \"\(part)\"", within: limit) { self.text.contains(part) }
+    }
+
+    /// Waits for its end, but not for ever.
+    func exit(within limit: Duration = .seconds(120)) async throws -> Exit {
+        let process = process
+        let timer = DispatchWorkItem { @Sendable in process.terminate() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + limit.seconds, execute: timer)
+        defer { timer.cancel() }
+        return await process.exit()
+    }
+
+    func signal(_ number: Int32) { process.signal(number) }
+}
+
+/// Waits until something holds.
+func eventually(
+    _ what: String, within limit: Duration = .seconds(60), _ isTrue: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while try await !isTrue() {
+        try #require(ContinuousClock.now < deadline, "this did not come: \(what)")
+        try await Task.sleep(for: .milliseconds(20))
+    }
+}
+
+extension Lab {
+    /// Starts `deploy` on the deployer's side, checks skipped.
+    func start(_ words: [String]) throws -> RunningDeploy { try RunningDeploy(self, words) }
+}
+
+extension Node {
+    /// Waits until a shell condition holds on the node.
+    func waits(for condition: String, seconds: Int = 60) async throws {
+        try await shell(
+            """
+            end=$(($(date +%s) + \(seconds)))
+            until \(condition); do
+                [ "$(date +%s)" -lt "$end" ] || { echo "this did not come: $0" >&2; exit 1; }
+                sleep 0.05
+            done
+            """)
+    }
+
+    /// The lines that activations left with ``Script/mark``, oldest first.
+    func marks(of user: String = "root") async throws -> [String] {
+        try await shell("cat \(Script.home(user))/marks 2>/dev/null || true").split(separator: "\n").map(String.init)
+    }
+
+    /// The number of the generation that a profile's link names; nil if there is no link.
+    func generation(_ link: String = "/nix/var/nix/profiles/system") async throws -> Int? {
+        Int(try await shell("readlink \(link) | sed 's/.*-\\([0-9]*\\)-link$/\\1/'"))
+    }
+}
+
+/// Shell texts for activations.
+enum Script {
+    static func home(_ user: String) -> String { user == "root" ? "/root" : "/home/\(user)" }
+
+    /// Leaves a line that tells that this version was activated.
+    static func mark(_ version: String, user: String = "root") -> String {
+        "echo \(version) >>\(home(user))/marks"
+    }
+
+    /// Stays in the activation, having said so, until ``release``.
+    static let hold = "touch /root/held; until [ -e /root/go ]; do sleep 0.05; done"
+    static let isHeld = "[ -e /root/held ]"
+    static let release = "touch /root/go"
+
+    /// Shell condition: the journal of the profile `system` says this state.
+    static func has(_ state: String) -> String {
+        "grep -q '\"state\":\"\(state)\"' /nix/var/nix/profiles/.deploy-swift/system/journal.json 2>/dev/null"
+    }
+
+    static let isAwaiting = has("awaitingConfirmation")
+}

@@ -1,0 +1,95 @@
+import Dispatch
+import Foundation
+import Glibc
+import Shared
+import Synchronization
+import Testing
+
+/// A program on a terminal of its own, and a person there who answers its questions.
+struct Terminal: Sendable {
+    /// What the person waits for, and then types with a line feed; each once, in this order.
+    typealias Answer = (question: String, answer: String)
+
+    /// Everything that was to be seen on the terminal.
+    let text: String
+    let exit: Exit
+
+    /// Runs a program that has the terminal as its input, output and controlling terminal, to its end.
+    static func run(
+        _ command: LocalCommand, answers: [Answer], timeLimit: Duration = .seconds(60)
+    ) async throws -> Terminal {
+        let (main, side) = try openTerminal()
+        var command = command
+        command.words = ["setsid", "--ctty", "--wait"] + command.words
+        command.input = .descriptor(side)
+        command.output = .descriptor(side)
+        command.errorOutput = .descriptor(side)
+        let process = try LocalProcess.start(command)
+        close(side)
+        let person = Person(main, answers)
+        let limit = DispatchWorkItem { @Sendable in process.terminate() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + timeLimit.seconds, execute: limit)
+        let text = await person.stay()
+        let exit = await process.exit()
+        limit.cancel()
+        close(main)
+        return Terminal(text: text, exit: exit)
+    }
+
+    /// The person's end and the program's end.
+    private static func openTerminal() throws -> (main: Int32, side: Int32) {
+        var main: Int32 = -1
+        var side: Int32 = -1
+        try #require(openpty(&main, &side, nil, nil, nil) == 0, "there are no terminals here")
+        // Whoever inherited an end would keep the terminal open.
+        for descriptor in [main, side] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
+        return (main, side)
+    }
+}
+
+/// Reads a terminal until nobody writes to it any more.
+private final class Person: Sendable {
+    private let main: Int32
+    private let answers: [Terminal.Answer]
+
+    init(_ main: Int32, _ answers: [Terminal.Answer]) {
+        self.main = main
+        self.answers = answers
+    }
+
+    func stay() async -> String {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "person").async { @Sendable [self] in continuation.resume(returning: watch()) }
+        }
+    }
+
+    private func watch() -> String {
+        var seen: [UInt8] = []
+        var waiting = answers[...]
+        var start = 0
+        var buffer = [UInt8](repeating: 0, count: 4096)
+        while true {
+            let count = read(main, &buffer, buffer.count)
+            // EIO: the last owner of the other side has ended.
+            guard count > 0 else { return String(decoding: seen, as: UTF8.self) }
+            seen += buffer[..<count]
+            while let next = waiting.first, String(decoding: seen[start...], as: UTF8.self).contains(next.question) {
+                start = seen.count
+                waiting = waiting.dropFirst()
+                let line = Array((next.answer + "\n").utf8)
+                _ = write(main, line, line.count)
+            }
+        }
+    }
+}
+
+extension Lab {
+    /// Runs `deploy` on a terminal, on the deployer's side, checks skipped.
+    func deployOnTerminal(
+        _ words: [String], answers: [Terminal.Answer], environment: [String: String] = [:]
+    ) async throws -> Terminal {
+        var command = command(deployWords(["--skip-checks"] + words))
+        command.environment.merge(environment) { $1 }
+        return try await Terminal.run(command, answers: answers)
+    }
+}

@@ -1,0 +1,43 @@
+# bash completion for deploy
+_deploy() {
+    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    case $previous in
+    -f | --file | --agent)
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+        return
+        ;;
+    -r | --result-path | --log-dir | --temp-path)
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        return
+        ;;
+    --interactive-sudo | --fast-connection | --auto-rollback | --magic-rollback | --rollback-succeeded)
+        mapfile -t COMPREPLY < <(compgen -W "true false" -- "$current")
+        return
+        ;;
+    --ssh-transport)
+        mapfile -t COMPREPLY < <(compgen -W "automatic libssh2 openssh" -- "$current")
+        return
+        ;;
+    --hostname)
+        mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")
+        return
+        ;;
+    --ssh-user | --profile-user)
+        mapfile -t COMPREPLY < <(compgen -u -- "$current")
+        return
+        ;;
+    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel) return ;;
+    esac
+    if [[ $current == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
+            --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --rollback-succeeded --agent
+            --ssh-transport -d --debug-logs --log-dir -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
+            --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
+            --activation-timeout --temp-path" -- "$current")
+    else
+        mapfile -t COMPREPLY < <(compgen -d -- "$current")
+        if ((COMP_CWORD == 1)) && [[ status == "$current"* ]]; then COMPREPLY+=(status); fi
+    fi
+}
+complete -F _deploy deploy
