@@ -20,10 +20,12 @@ struct GuardianProcess: Sendable {
         _ start: Guardian.Start, _ link: ProfileLink, in folder: StateFolder, holding lock: ProfileLock,
         logDirectory: String? = nil
     ) throws -> GuardianProcess {
-        // New files, so that a relay which still reads the old ones is not confused.
-        for name in [EventLog.fileName, logName] { folder.remove(name) }
+        // A new file, so that a relay which still reads the old one is not confused. What a guardian complained of that
+        // died is kept for whoever wants to know why.
+        folder.remove(EventLog.fileName)
+        if start == .begin { folder.remove(logName) }
         let output = try folder.open(EventLog.fileName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
-        let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
+        let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_APPEND)
         let events = try folder.open(EventLog.fileName, O_RDONLY)
         var command = LocalCommand([ownExecutable, subcommand, start.rawValue, link.path])
         if let logDirectory { command.words.append(try absolute(logDirectory)) }

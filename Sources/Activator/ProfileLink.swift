@@ -5,16 +5,17 @@ import Shared
 struct ProfileLink: Sendable, Equatable {
     /// Absolute, without a slash at the end.
     let path: String
-
-    var folder: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) + "/" }
-    var name: String { String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]) }
+    /// With a slash at the end.
+    let folder: String
+    let name: String
 
     init(path: String) throws(AgentError) {
         guard path.hasPrefix("/") else { throw .notAbsolute(what: "the profile path", path) }
-        var path = path[...]
-        while path.hasSuffix("/") { path = path.dropLast() }
-        self.path = String(path)
-        guard !["", ".", ".."].contains(name) else { throw .badProfileName(String(path)) }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        guard let name = parts.last, name != ".", name != ".." else { throw .badProfileName(path) }
+        self.name = String(name)
+        folder = parts.count == 1 ? "/" : "/" + parts.dropLast().joined(separator: "/") + "/"
+        self.path = folder + name
     }
 
     /// Finds the link as deploy-rs does (`get_profile_path` in its src/bin/activate.rs).
