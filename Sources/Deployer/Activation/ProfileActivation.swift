@@ -150,7 +150,7 @@ struct ProfileActivation: Sendable {
         let deadline = max(started + .seconds(limits), .now) + ProfileActivation.rollbackGrace
         console.tell(
             .warn,
-            "profile \"\(profile.name)\": \(describe(failure)); asking the node over new connections how it ended",
+            "profile \"\(profile.name)\": contact was lost (\(describe(failure))); asking the node over new connections",
             node: profile.node)
         do {
             return try await inquiry.outcome(until: deadline, patience: activationTimeout == nil)
