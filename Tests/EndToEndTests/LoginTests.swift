@@ -17,7 +17,9 @@ struct LoginTests {
                 expect(try await lab.run(deploy), .done)
             }
             let refused = try await lab.deploy([flake])
-            expect(refused, .unreachable, says: "web1: error: preflight failed: root@web1", "refused the login; tried: ", "`ssh -v root@web1`")
+            expect(
+                refused, .unreachable, says: "web1: error: preflight failed: root@web1", "refused the login; tried: ",
+                "`ssh -v root@web1`")
         }
     }
 
