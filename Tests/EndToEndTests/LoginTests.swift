@@ -18,8 +18,8 @@ struct LoginTests {
             }
             let refused = try await lab.deploy([flake])
             expect(
-                refused, .unreachable,
-                says: "web1: error: preflight failed: root@web1", "refused the login; tried: ", "`ssh -v root@web1`")
+                refused, .unreachable, says: "web1: error: preflight failed: root@web1", "refused the login; tried: ",
+                "`ssh -v root@web1`")
         }
     }
 
