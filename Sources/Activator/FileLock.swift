@@ -47,9 +47,18 @@ struct ProfileLock: Sendable {
     let exclusion: FileLock
     let liveness: FileLock
 
+    /// Takes both, or nil if someone lives who holds the profile.
+    ///
+    /// The kernel lets go of a killed process's two locks one after the other, so a dead holder is waited for a moment.
     static func tryTake(in folder: StateFolder) throws(SystemError) -> ProfileLock? {
-        guard let exclusion = try FileLock.tryTake(exclusionName, in: folder) else { return nil }
-        return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
+        for _ in 0..<50 {
+            if let exclusion = try FileLock.tryTake(exclusionName, in: folder) {
+                return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
+            }
+            if try FileLock.isHeld(livenessName, in: folder) { return nil }
+            usleep(20_000)
+        }
+        return nil
     }
 
     /// Lets go of our descriptors; a process that has copies goes on holding the lock.

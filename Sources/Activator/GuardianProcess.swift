@@ -42,6 +42,7 @@ struct GuardianProcess: Sendable {
 
     /// The guardian's own main.
     static func main(_ words: [String]) async -> Int32 {
+        if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         // The locks are ours: no script may keep them longer.
         for number in [exclusionNumber, livenessNumber] where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 {
@@ -81,7 +82,7 @@ struct GuardianProcess: Sendable {
     }
 
     /// Our file's name rather than `/proc/self/exe`, so that `ps` names us; the latter if the file is gone.
-    private static var ownExecutable: String {
+    static var ownExecutable: String {
         guard let path = linkTarget("/proc/self/exe"), isRunnable(path) else { return "/proc/self/exe" }
         return path
     }

@@ -72,7 +72,13 @@ private func profileFolder(user: String, name: String, _ environment: [String: S
     let profiles = nixStateFolder(environment) + "/profiles"
     if user == "root" { return name == "system" ? profiles : "\(profiles)/per-user/root" }
     let perUser = "\(profiles)/per-user/\(user)"
-    let own = try ownProfileFolder(user: user, environment)
+    let own: String
+    do {
+        own = try ownProfileFolder(user: user, environment)
+    } catch {
+        guard access(perUser, F_OK) == 0 else { throw error }
+        return perUser
+    }
     // An older nix-env makes the per-user folder when it sets a profile elsewhere: the profile stays where it is.
     for folder in [perUser, own] {
         if linkTarget("\(folder)/\(name)") != nil || access("\(folder)/\(StateFolder.container)/\(name)", F_OK) == 0 {

@@ -114,7 +114,7 @@ extension AgentTests {
             try await killBoth(agent)
             #expect(ProcessIdentity(of: id) != nil)
             let end = try await node.run(.recover([node.location]))
-            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(end.verdict?.verdict == .rolledBack, "\(end)")
             #expect(ProcessIdentity(of: id) == nil)
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
