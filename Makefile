@@ -30,7 +30,7 @@ trial: build
 
 test: trial
 	@scripts/require test
-	DEPLOY_PREFIX=$(TRIAL) swift test -j $(JOBS)
+	DEPLOY_PREFIX=$(TRIAL) scripts/test -j $(JOBS)
 
 demo: trial
 	@scripts/require lab

@@ -77,6 +77,8 @@ struct LegacyCanary: Sendable {
         guard raw >= 0 else { throw SystemError("open", path) }
         let file = OwnedDescriptor(raw)
         guard flock(raw, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("flock", path) }
+        // `wait` may have looked between the two calls: what is written wakes it again.
+        try file.write(Array("deploy-swift\n".utf8), path)
         return LegacyCanary(folderPath: folderPath, name: name, folder: folder, file: file)
     }
 

@@ -47,12 +47,20 @@ struct ProfileLock: Sendable {
     let exclusion: FileLock
     let liveness: FileLock
 
-    /// Takes the lock and says in it for whom; nil if someone else holds it.
+    /// Takes the lock and says in it for whom; nil if someone lives who holds the profile.
+    ///
+    /// The kernel lets go of a killed process's two locks one after the other, so a dead holder is waited for a moment.
     static func tryTake(in folder: StateFolder, for holder: LockHolder) throws(SystemError) -> ProfileLock? {
-        guard let exclusion = try FileLock.tryTake(exclusionName, in: folder) else { return nil }
-        // Written before the liveness lock is taken, so that no watcher takes the last holder for this one.
-        write(holder, into: exclusion)
-        return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
+        for _ in 0..<50 {
+            if let exclusion = try FileLock.tryTake(exclusionName, in: folder) {
+                // Written before the liveness lock is taken, so that no watcher takes the last holder for this one.
+                write(holder, into: exclusion)
+                return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
+            }
+            if try FileLock.isHeld(livenessName, in: folder) { return nil }
+            usleep(20_000)
+        }
+        return nil
     }
 
     /// Who holds the lock; nil if nobody does.

@@ -113,14 +113,13 @@ struct Guardian {
     private mutating func runScript() async -> Activation.Event {
         let limit = record.activationTimeout.map { Duration.seconds($0) }
         let script = Script(
-            ["\(link.path)/deploy-rs-activate"], at: link.path, record.policy.boot ? .boot : .activate,
+            ScriptLauncher.words(["\(link.path)/deploy-rs-activate"], link), at: link.path,
+            record.policy.boot ? .boot : .activate,
             tempPath: record.tempPath, limit: limit, generations.nix.environment)
         do {
             record.progress.scriptStarted = true
             try save()
-            let result = try await script.run { [running] id in
-                running.note(id)
-            } onLine: { @Sendable [events] stream, line in
+            let result = try await script.run { @Sendable [events] stream, line in
                 events.send(.output(stream: stream, line: line))
             }
             running.clear()
@@ -197,7 +196,7 @@ struct Guardian {
             events.send(.warning("that it rolls back could not be written down: \(error)"))
         }
         do {
-            let rollback = Rollback(record: record, generations: generations, events: events)
+            let rollback = Rollback(record: record, generations: generations, events: events, running: running)
             return .undone(note: try await rollback.run())
         } catch {
             return .undoFailed("\(error)")

@@ -25,10 +25,12 @@ struct GuardianProcess: Sendable {
         _ start: Guardian.Start, _ link: ProfileLink, in folder: StateFolder, holding lock: ProfileLock,
         logDirectory: String? = nil
     ) throws -> GuardianProcess {
-        // New files, so that a relay which still reads the old ones is not confused.
-        for name in [EventLog.fileName, logName] { folder.remove(name) }
+        // A new file, so that a relay which still reads the old one is not confused. What a guardian complained of that
+        // died is kept for whoever wants to know why.
+        folder.remove(EventLog.fileName)
+        if start == .begin { folder.remove(logName) }
         let output = try folder.open(EventLog.fileName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
-        let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
+        let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_APPEND)
         let events = try folder.open(EventLog.fileName, O_RDONLY)
         var command = LocalCommand([ownExecutable, subcommand, start.rawValue, link.path])
         if let logDirectory { command.words.append(try absolute(logDirectory)) }
@@ -45,6 +47,7 @@ struct GuardianProcess: Sendable {
 
     /// The guardian's own main.
     static func main(_ words: [String]) async -> Int32 {
+        if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         // The locks are ours: no script may keep them longer.
         for number in [exclusionNumber, livenessNumber] where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 {
@@ -89,7 +92,7 @@ struct GuardianProcess: Sendable {
     }
 
     /// Our file's name rather than `/proc/self/exe`, so that `ps` names us; the latter if the file is gone.
-    private static var ownExecutable: String {
+    static var ownExecutable: String {
         guard let path = linkTarget("/proc/self/exe"), isRunnable(path) else { return "/proc/self/exe" }
         return path
     }

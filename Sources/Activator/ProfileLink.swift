@@ -5,16 +5,17 @@ import Shared
 struct ProfileLink: Sendable, Equatable {
     /// Absolute, without a slash at the end.
     let path: String
-
-    var folder: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) + "/" }
-    var name: String { String(path[path.index(after: path.lastIndex(of: "/") ?? path.startIndex)...]) }
+    /// With a slash at the end.
+    let folder: String
+    let name: String
 
     init(path: String) throws(AgentError) {
         guard path.hasPrefix("/") else { throw .notAbsolute(what: "the profile path", path) }
-        var path = path[...]
-        while path.hasSuffix("/") { path = path.dropLast() }
-        self.path = String(path)
-        guard !["", ".", ".."].contains(name) else { throw .badProfileName(String(path)) }
+        let parts = path.split(separator: "/", omittingEmptySubsequences: true)
+        guard let name = parts.last, name != ".", name != ".." else { throw .badProfileName(path) }
+        self.name = String(name)
+        folder = parts.count == 1 ? "/" : "/" + parts.dropLast().joined(separator: "/") + "/"
+        self.path = folder + name
     }
 
     /// Finds the link as deploy-rs does (`get_profile_path` in its src/bin/activate.rs).
@@ -71,7 +72,13 @@ private func profileFolder(user: String, name: String, _ environment: [String: S
     let profiles = nixStateFolder(environment) + "/profiles"
     if user == "root" { return name == "system" ? profiles : "\(profiles)/per-user/root" }
     let perUser = "\(profiles)/per-user/\(user)"
-    let own = try ownProfileFolder(user: user, environment)
+    let own: String
+    do {
+        own = try ownProfileFolder(user: user, environment)
+    } catch {
+        guard access(perUser, F_OK) == 0 else { throw error }
+        return perUser
+    }
     // An older nix-env makes the per-user folder when it sets a profile elsewhere: the profile stays where it is.
     for folder in [perUser, own] {
         if linkTarget("\(folder)/\(name)") != nil || access("\(folder)/\(StateFolder.container)/\(name)", F_OK) == 0 {

@@ -50,15 +50,18 @@ final class BootTimer: Sendable {
 final class FolderWatch: Sendable {
     let wakes: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
-    private let source: ReadSource?
 
     /// - Parameter paths: absolute paths of the folders
     init(_ paths: [String]) {
         let (wakes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.wakes = wakes
         self.continuation = continuation
-        source = Self.watch(paths) { @Sendable in continuation.yield() }
-        if source == nil { Self.tick(continuation) }
+        if let source = Self.watch(paths, { @Sendable in continuation.yield() }) {
+            // The source lives as long as the stream has a reader, whoever still holds this object.
+            continuation.onTermination = { @Sendable _ in withExtendedLifetime(source) {} }
+        } else {
+            Self.tick(continuation)
+        }
         continuation.yield()
     }
 

@@ -6,6 +6,7 @@ struct Rollback: Sendable {
     let record: Record
     let generations: Generations
     let events: EventLog
+    let running: RunningScript
 
     private var link: ProfileLink { generations.link }
     private var mode: Script.Mode { record.policy.boot ? .boot : .activate }
@@ -70,10 +71,12 @@ struct Rollback: Sendable {
     private func run(_ words: [String]) async throws {
         let limit = record.activationTimeout.map { Duration.seconds($0) }
         let script = Script(
-            words, at: link.path, mode, tempPath: record.tempPath, limit: limit, generations.nix.environment)
+            ScriptLauncher.words(words, link), at: link.path, mode, tempPath: record.tempPath, limit: limit,
+            generations.nix.environment)
         let result = try await script.run { @Sendable [events] stream, line in
             events.send(.output(stream: stream, line: line))
         }
+        running.clear()
         if result.failure(words[0], limit: limit) != nil {
             let text = result.timedOut ? "ended after its time limit" : ""
             throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)

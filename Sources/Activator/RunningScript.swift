@@ -1,7 +1,8 @@
 import Glibc
 import Shared
 
-/// Which process runs the activation script just now, for a successor that has to end it: the file `script`.
+/// Which process runs a script on the profile just now, for a successor that has to end it: the file `script`, written by
+/// ``ScriptLauncher``.
 struct RunningScript: Sendable {
     static let fileName = "script"
 

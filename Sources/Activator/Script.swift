@@ -45,12 +45,10 @@ struct Script: Sendable {
     ///
     /// - Throws: ``LocalCommandError``, ``SystemError`` if it cannot be started
     func run(
-        onStart: (Int32) -> Void = { _ in },
         onLine: @escaping @Sendable (OutputStream, String) -> Void
     ) async throws -> Result {
         let lines = LineBox(onLine)
         let process = try LocalProcess.start(command) { @Sendable stream, bytes in lines.add(stream, bytes) }
-        onStart(process.id)
         let isLate = Flag()
         let timer = limit.map { limit in
             BootTimer(after: limit) { @Sendable in

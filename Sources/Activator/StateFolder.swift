@@ -16,7 +16,7 @@ struct StateFolder: Sendable {
     /// - Throws: ``AgentError/foreignFolder(_:reason:)`` for one that others own or may write to
     static func make(beside link: ProfileLink) throws(AgentError) -> StateFolder {
         do throws(SystemError) {
-            try makeFolders(String(link.folder.dropLast()))
+            try makeFolders(link.folder)
         } catch {
             throw .system(error)
         }

@@ -20,7 +20,7 @@ struct Preparation: Sendable {
             _ = try await onEachNode(nodes) { try await supply($0) }
             return nodes
         } catch {
-            for connection in nodes.flatMap({ $0.connections.values }) { await connection.remote.close() }
+            for node in nodes { await node.close() }
             throw error
         }
     }
@@ -43,9 +43,7 @@ struct Preparation: Sendable {
         }
         if let interruption = failures.first(where: { $0 is CancellationError }) { throw interruption }
         if failures.isEmpty { return try results.map { try $0.get() } }
-        for case .success(let node as ReadyNode) in results {
-            for connection in node.connections.values { await connection.remote.close() }
-        }
+        for case .success(let node as ReadyNode) in results { await node.close() }
         throw PreparationError(failures: failures)
     }
 
@@ -82,7 +80,7 @@ struct Preparation: Sendable {
     private func sender(of node: ReadyNode) throws -> ReadyConnection {
         let sorted = node.connections.values.sorted { $0.destination.description < $1.destination.description }
         guard let connection = sorted.first(where: { $0.destination.user == "root" }) ?? sorted.first else {
-            throw PreflightError.noAnswer("not connected")
+            throw PreflightError.notConnected
         }
         return connection
     }

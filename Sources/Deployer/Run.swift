@@ -21,28 +21,48 @@ struct Run: Sendable {
     func deploy() async throws -> ExitCode {
         let targets = try Target.all(of: options)
         let nix = try await detectNix()
-        async let agents = AgentBinary.add(file: options.agent, program: program)
         let requests = try requests(targets, nix)
         let (consent, asked) = AsyncStream<Never>.makeStream()
-        // Leaving this scope early cancels the checks and waits for their end.
-        async let checked: Void = check(requests.map { $0.source }, nix, after: consent)
-        let plan = try await plan(requests, nix)
-        try await ask(about: plan)
-        asked.finish()
-        let preparation = Preparation(
-            plan: plan, sources: requests.map { $0.source }, options: options, console: console,
-            preflight: preflight(try await agents), builder: builder(nix), copier: copier)
-        let nodes = try await preparation.run()
-        do {
-            try await checked
-            try Task.checkCancellation()
-        } catch {
-            await close(nodes)
-            throw error
+        let nodes = try await prepare {
+            try await check(requests.map { $0.source }, nix, after: consent)
+        } nodes: {
+            async let agents = AgentBinary.add(file: options.agent, program: program)
+            let plan = try await plan(requests, nix)
+            try await ask(about: plan)
+            asked.finish()
+            let preparation = Preparation(
+                plan: plan, sources: requests.map { $0.source }, options: options, console: console,
+                preflight: preflight(try await agents), builder: builder(nix), copier: copier)
+            return try await preparation.run()
         }
         let code = await activate(nodes)
-        await close(nodes)
+        for node in nodes { await node.close() }
         return code
+    }
+
+    /// Runs the checks beside everything that makes the nodes ready; the first failure of either cancels the other.
+    private func prepare(
+        checks: @escaping @Sendable () async throws -> Void,
+        nodes: @escaping @Sendable () async throws -> [ReadyNode]
+    ) async throws -> [ReadyNode] {
+        try await withThrowingTaskGroup(of: [ReadyNode].self) { group in
+            group.addTask {
+                try await checks()
+                return []
+            }
+            group.addTask { try await nodes() }
+            var ready: [ReadyNode] = []
+            do {
+                for try await part in group { ready += part }
+                try Task.checkCancellation()
+                return ready
+            } catch {
+                group.cancelAll()
+                while let part = await group.nextResult() { ready += (try? part.get()) ?? [] }
+                for node in ready { await node.close() }
+                throw error
+            }
+        }
     }
 
     /// Asks the nodes where their profiles stand, and changes nothing.
@@ -59,7 +79,11 @@ struct Run: Sendable {
 
     private func detectNix() async throws -> Nix {
         var nix = try await Nix.detect()
-        nix.onCommand = { [console] in console.tell(.debug, "running \(shellQuoted($0))") }
+        nix.onCommand = { [console] words in
+            // Of our own long expressions the first line tells enough.
+            let short = words.map { $0.contains("\n") ? "\($0.prefix { $0 != "\n" }) …" : $0 }
+            console.tell(.debug, "running \(shellQuoted(short))")
+        }
         return nix
     }
 
@@ -115,25 +139,19 @@ struct Run: Sendable {
         let rollout = Rollout(
             connector: connector, console: console, mode: mode, limit: options.parallel, brake: interruption.brake)
         var results = await rollout.run(nodes)
-        let hasFailed = results.contains { !$0.outcome.isSuccess }
+        // What an interruption kept from starting is no failure that would take back the rest.
+        let hasFailed = results.contains { !$0.outcome.isSuccess && !$0.outcome.isNotStarted }
         if hasFailed && wantsRevocation {
-            results = await Revocation(connector: connector, console: console).revoke(results, on: nodes)
+            let revocation = Revocation(connector: connector, console: console, mode: mode)
+            results = await revocation.revoke(results, on: nodes)
         }
         if results.count > 1 || hasFailed { console.show(Summary(results: results).text) }
-        if interruption.isInterrupted && hasFailed { return .interrupted }
-        return ExitCode.worst(of: results.map(\.outcome.exitCode))
+        let code = ExitCode.worst(of: results.map(\.outcome.exitCode))
+        return interruption.isInterrupted && code == .failed ? .interrupted : code
     }
 
     private var wantsRevocation: Bool {
         options.rollbackSucceeded && options.overrides.autoRollback != false && !options.dryActivate
-    }
-
-    private func close(_ nodes: [ReadyNode]) async {
-        await withTaskGroup(of: Void.self) { group in
-            for connection in nodes.flatMap({ $0.connections.values }) {
-                group.addTask { await connection.remote.close() }
-            }
-        }
     }
 
     // MARK: Parts

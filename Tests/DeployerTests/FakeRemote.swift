@@ -98,6 +98,8 @@ struct FakeRemote: Remote {
         RemoteResult(exit: .code(0), output: [], errorOutput: [])
     }
 
+    var isOpen: Bool { true }
+
     func close() async {}
 }
 

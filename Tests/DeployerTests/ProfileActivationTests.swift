@@ -32,7 +32,9 @@ struct ProfileActivationTests {
         var mode = ActivationMode(deployer: "alice@laptop")
         change(&mode)
         let connection = ReadyConnection(
-            destination: profile.destination, remote: FakeRemote(node: node), nixDaemon: "/usr/bin/nix-daemon",
+            destination: profile.destination,
+            login: NodeLogin(FakeRemote(node: node), to: profile.destination, connector: FakeConnector(node: node)),
+            nixDaemon: "/usr/bin/nix-daemon",
             agent: "/nix/store/agent", elevations: [profile.elevation: .words(profile.elevation)])
         let activation = ProfileActivation(
             profile: profile, connection: connection, connector: FakeConnector(node: node),

@@ -10,9 +10,9 @@ struct DeployRsTests {
     private func closure(_ scene: Scene, _ version: String, then: String = "true") async throws -> String {
         try scene.write(version, then: then)
         let attribute = "\(scene.fixture.flake)#deploy.nodes.web1.profiles.system.path"
-        let built = try await scene.lab.run(["nix", "build", "--no-link", "--print-out-paths", attribute])
+        let built = try await scene.lab.run(["nix", "build", "--no-link", attribute])
         try #require(built.exit.isSuccess, "\(built.errorText)")
-        let path = trimmed(built.text)
+        let path = trimmed(try await scene.lab.run(["nix", "eval", "--raw", attribute]).text)
         let copied = try await scene.lab.run(["nix", "copy", "-s", "--to", "ssh://root@web1", path, "--no-check-sigs"])
         try #require(copied.exit.isSuccess, "\(copied.errorText)")
         return path

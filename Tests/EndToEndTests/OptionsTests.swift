@@ -93,7 +93,7 @@ struct OptionsNodeTests {
             ])
             let profiles = "/nix/var/nix/profiles/per-user/root"
             let kept = try await lab.deploy(["--rollback-succeeded", "false", fixture.flake])
-            expect(kept, .stuck, says: #"profile "second": rolled back"#)
+            expect(kept, .rolledBack, says: #"profile "second": rolled back"#)
             expect(kept, saysNot: "taking it back")
             #expect(try await node.profile("\(profiles)/first").hasSuffix("-first-1"))
             try fixture.write([.init(name: "first"), .init(name: "second", activation: "exit 3")], version: "2")

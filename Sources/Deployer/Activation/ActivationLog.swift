@@ -1,16 +1,24 @@
 import Shared
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// Tells what one activation does, as it does it.
 struct ActivationLog: Sendable {
     let profile: PlannedProfile
     let console: Console
+    let mode: ActivationMode
     private(set) var hasStarted = false
     /// The last lines that were no events, such as the agent's own errors.
     private(set) var lastTexts: [String] = []
 
-    init(profile: PlannedProfile, console: Console) {
+    init(profile: PlannedProfile, console: Console, mode: ActivationMode) {
         self.profile = profile
         self.console = console
+        self.mode = mode
     }
 
     mutating func tell(_ line: EventReader.Line) {
@@ -28,9 +36,14 @@ struct ActivationLog: Sendable {
         switch event {
         case .started(let previous):
             let was = previous.map { "now \(name($0))" } ?? "its first generation"
-            say(.info, "activating (\(was))")
+            say(.info, mode.boot ? "preparing the next boot (\(was))" : "activating (\(was))")
         case .warning(let text): say(.warn, text)
-        case .locked(let holder): say(.error, "is held by \(holder.deployer)'s deploy of \(holder.closure)")
+        case .locked(let holder):
+            let since = Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)
+            say(
+                .error,
+                "is held since \(since) by \(holder.deployer)'s deploy of \(holder.closure); nothing was changed")
+            console.tell(.hint, "try again once that deploy has ended; `deploy status` tells", node: profile.node)
         case .profileSet(let generation, let isNew):
             say(.debug, "the link is on generation \(generation)\(isNew ? "" : ", which existed before")")
         case .output(_, let line): console.relay(line, from: profile.name.text, node: profile.node)
@@ -55,7 +68,8 @@ struct ActivationLog: Sendable {
         let place = report.generation.map { " on \(name($0))" } ?? " without a generation"
         let reason = report.reason.map { ": \($0)" } ?? ""
         switch report.verdict {
-        case .committed: say(.info, "deployed and confirmed\(place)")
+        case .committed where mode.boot: say(.info, "set for the next boot\(place)")
+        case .committed: say(.info, "\(profile.magicRollback ? "deployed and confirmed" : "deployed")\(place)")
         case .rolledBack: say(.error, "rolled back, now\(place)\(reason)")
         case .failed: say(.error, "failed, nothing changed, still\(place)\(reason)")
         case .left: say(.error, "failed and was left\(place), since autoRollback is off\(reason)")

@@ -1,35 +1,79 @@
 import Shared
 
-/// Asks a node, over a connection of its own, how one activation stands; confirming it if it waits for that.
+/// Asks a node, over new connections, how one activation stands; confirms it if it waits for that.
 struct Inquiry: Sendable {
-    let activation: ProfileActivation
-    let remote: any Remote
+    let profile: PlannedProfile
+    let connection: ReadyConnection
+    let connector: any Connector
+    let console: Console
+    let nonce: String
 
-    private var profile: PlannedProfile { activation.profile }
+    /// How long one attempt to log in may take: a link that lost the first packets works with the next login.
+    private static let loginLimit = Duration.seconds(15)
 
-    /// The outcome as the node has it.
+    /// Asks until the node has answered.
     ///
-    /// - Throws: ``SSHError``; ``AgentFailure`` where the node gave no usable answer
-    func outcome() async throws -> ProfileOutcome {
-        let confirmed = try await agent(.confirm(ConfirmRequest(profile: profile.location, nonce: activation.nonce)))
-        if let report = confirmed.report { return .ended(report, nonce: activation.nonce) }
-        let result = try await agent(.status([profile.location])).result
-        guard let line = result.text.split(separator: "\n").last,
-            let status = try? JSONLine.decode(ProfileStatus.self, from: line)
-        else { throw failure(confirmed.result) }
-        guard let known = status.activation, known.nonce == activation.nonce else {
-            return .notActivated(failure(confirmed.result))
+    /// - Parameters:
+    ///   - deadline: for reaching the node; at least one attempt is made
+    ///   - patience: once it is reached, wait for its answer past the deadline, as for an activation without a limit
+    /// - Throws: why the last attempt failed; `CancellationError`
+    func outcome(until deadline: ContinuousClock.Instant, patience: Bool = false) async throws -> ProfileOutcome {
+        var pause = Duration.milliseconds(100)
+        while true {
+            do {
+                if let outcome = try await attempt(until: deadline, patience) { return outcome }
+                throw SSHError.timedOut(host: profile.destination.host, phase: "no answer", after: .seconds(0))
+            } catch {
+                try Task.checkCancellation()
+                console.tell(.debug, "confirmation did not get through: \(describe(error))", node: profile.node)
+                if ContinuousClock.now >= deadline { throw error }
+            }
+            try await ContinuousClock().sleep(until: min(deadline, .now + pause))
+            pause = min(pause * 2, .seconds(2))
         }
-        if let report = known.report { return .ended(report, nonce: activation.nonce) }
-        guard !known.isGuarded else { throw failure(confirmed.result) }
-        // Its guardian is gone: whoever comes next finishes its work, and that is us.
-        let recovered = try await agent(.recover([profile.location]))
-        guard let report = recovered.report else { throw failure(recovered.result) }
-        return .ended(report, nonce: activation.nonce)
     }
 
-    private func agent(_ command: AgentCommand) async throws -> (report: VerdictReport?, result: RemoteResult) {
-        let words = activation.connection.agentCommand(command, for: profile)
+    private func attempt(until deadline: ContinuousClock.Instant, _ patience: Bool) async throws -> ProfileOutcome? {
+        let destination = profile.destination
+        let loginDeadline = ContinuousClock.now + Inquiry.loginLimit
+        guard let remote = try await before(loginDeadline, { try await connector.connect(destination) }) else {
+            throw SSHError.timedOut(host: destination.host, phase: "logging in anew", after: Inquiry.loginLimit)
+        }
+        do {
+            let outcome =
+                patience
+                ? try await answer(remote)
+                : try await before(max(deadline, loginDeadline)) { try await answer(remote) }
+            await remote.close()
+            return outcome
+        } catch {
+            await remote.close()
+            throw error
+        }
+    }
+
+    /// The outcome as the node has it; where it does not know the activation, what it does know.
+    private func answer(_ remote: any Remote) async throws -> ProfileOutcome {
+        let confirmed = try await agent(.confirm(ConfirmRequest(profile: profile.location, nonce: nonce)), remote)
+        if let report = confirmed.report { return .ended(report, nonce: nonce) }
+        guard let status = ProfileStatus(lastLineOf: try await agent(.status([profile.location]), remote).result) else {
+            throw failure(confirmed.result)
+        }
+        guard let known = status.activation, known.nonce == nonce else {
+            return .notActivated(failure(confirmed.result))
+        }
+        if let report = known.report { return .ended(report, nonce: nonce) }
+        guard !known.isGuarded else { throw failure(confirmed.result) }
+        // Its guardian is gone: whoever comes next finishes its work, and that is us.
+        let recovered = try await agent(.recover([profile.location]), remote)
+        guard let report = recovered.report else { throw failure(recovered.result) }
+        return .ended(report, nonce: nonce)
+    }
+
+    private func agent(
+        _ command: AgentCommand, _ remote: any Remote
+    ) async throws -> (report: VerdictReport?, result: RemoteResult) {
+        let words = connection.agentCommand(command, for: profile)
         let result = try await remote.run(words.words, input: words.input, limit: 1 << 20)
         var report: VerdictReport?
         for line in result.text.split(separator: "\n") {
@@ -41,5 +85,15 @@ struct Inquiry: Sendable {
 
     private func failure(_ result: RemoteResult) -> AgentFailure {
         AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
+    }
+}
+
+extension ProfileStatus {
+    /// What `status` printed for one profile; nil where that is no status.
+    init?(lastLineOf result: RemoteResult) {
+        guard let line = result.text.split(separator: "\n").last,
+            let status = try? JSONLine.decode(ProfileStatus.self, from: line)
+        else { return nil }
+        self = status
     }
 }

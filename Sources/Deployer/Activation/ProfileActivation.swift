@@ -1,5 +1,11 @@
 import Shared
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// What a whole run decides for each of its activations.
 struct ActivationMode: Sendable {
     var dryActivate = false
@@ -80,9 +86,9 @@ struct ProfileActivation: Sendable {
     private func watch(_ canary: AsyncStream<Int>.Continuation) async -> Finding {
         let command = connection.agentCommand(.activate(request), options: mode.agentOptions, for: profile)
         console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
-        var log = ActivationLog(profile: profile, console: console)
+        var log = ActivationLog(profile: profile, console: console, mode: mode)
         do {
-            let process = try await connection.remote.start(command.words, input: command.input)
+            let process = try await connection.login.remote().start(command.words, input: command.input)
             var reader = EventReader()
             for try await output in process.output {
                 for line in reader.add(output) {
@@ -106,7 +112,8 @@ struct ProfileActivation: Sendable {
         switch event {
         case .awaitingConfirmation(let seconds): canary.yield(seconds)
         case .locked(let holder): return .locked(holder)
-        case .activationEnded(let exit, _) where mode.dryActivate: return .dryRun(exit)
+        case .activationEnded(let exit, let timedOut) where mode.dryActivate:
+            return .dryRun(timedOut ? .signal(SIGTERM) : exit)
         case .verdict(let report): return .ended(report, nonce: nonce)
         default: break
         }
@@ -116,54 +123,40 @@ struct ProfileActivation: Sendable {
     /// The command ended without a verdict.
     private func ended(_ exit: RemoteExit, _ log: ActivationLog) -> Finding {
         let failure = AgentFailure(exit: exit, lines: log.lastTexts)
-        // Before its first event the agent has changed nothing; after it, only the node knows.
-        return log.hasStarted ? .open(failure) : .settled(.notActivated(failure))
+        if mode.dryActivate { return .settled(.notActivated(failure)) }
+        // An agent that gives up before its first event has changed nothing; of any other end only the node knows.
+        if case .code = exit, !log.hasStarted { return .settled(.notActivated(failure)) }
+        return .open(failure)
     }
 
     // MARK: The confirmation, always over a new connection
 
-    private func confirm(until deadline: ContinuousClock.Instant) async -> Finding {
-        var pause = Duration.milliseconds(100)
-        var failure: any Error = SSHError.timedOut(
-            host: profile.destination.host, phase: "confirmation", after: .seconds(profile.confirmTimeout))
-        while !Task.isCancelled && ContinuousClock.now < deadline {
-            do {
-                if let outcome = try await before(deadline, { try await inquire() }) { return .settled(outcome) }
-            } catch {
-                if Task.isCancelled { break }
-                failure = error
-                console.tell(.debug, "confirmation did not get through: \(describe(error))", node: profile.node)
-            }
-            // Cancelling ends the pause early, and then the loop.
-            try? await ContinuousClock().sleep(until: min(deadline, .now + pause))
-            pause = min(pause * 2, .seconds(2))
-        }
-        return .open(failure)
+    private var inquiry: Inquiry {
+        Inquiry(profile: profile, connection: connection, connector: connector, console: console, nonce: nonce)
     }
 
-    /// Logs in anew and lets the agent confirm; where that activation is unknown there, finds out what is known.
-    private func inquire() async throws -> ProfileOutcome {
-        let remote = try await connector.connect(profile.destination)
+    private func confirm(until deadline: ContinuousClock.Instant) async -> Finding {
         do {
-            let outcome = try await Inquiry(activation: self, remote: remote).outcome()
-            await remote.close()
-            return outcome
+            return .settled(try await inquiry.outcome(until: deadline))
         } catch {
-            await remote.close()
-            throw error
+            return .open(error)
         }
     }
 
     // MARK: After the channel was lost
 
     private func ask(since started: ContinuousClock.Instant, after failure: any Error) async -> ProfileOutcome {
-        let limits = (activationTimeout ?? 240) + (profile.magicRollback ? profile.confirmTimeout : 0)
-        let deadline = started + .seconds(limits) + ProfileActivation.rollbackGrace
+        let limits = (activationTimeout ?? 0) + (profile.magicRollback ? profile.confirmTimeout : 0)
+        let deadline = max(started + .seconds(limits), .now) + ProfileActivation.rollbackGrace
         console.tell(
-            .warn, "contact was lost (\(describe(failure))); asking again until the node must have decided",
+            .warn,
+            "profile \"\(profile.name)\": contact was lost (\(describe(failure))); asking the node over new connections",
             node: profile.node)
-        if case .settled(let outcome) = await confirm(until: deadline) { return outcome }
-        return .unknown(failure)
+        do {
+            return try await inquiry.outcome(until: deadline, patience: activationTimeout == nil)
+        } catch {
+            return .unknown(failure)
+        }
     }
 }
 

@@ -14,6 +14,8 @@ enum ProfileOutcome: Sendable {
     case unknown(any Error)
     /// This run committed it, and then took it back.
     case revoked(VerdictReport)
+    /// This run committed it, and then could not take it back: it is still deployed.
+    case notRevoked(VerdictReport, any Error)
 
     /// True where a later profile of the run may be started.
     var isSuccess: Bool {
@@ -22,6 +24,10 @@ enum ProfileOutcome: Sendable {
         case .dryRun(let exit): exit.isSuccess
         default: false
         }
+    }
+
+    var isNotStarted: Bool {
+        if case .notStarted = self { true } else { false }
     }
 
     var exitCode: ExitCode {
@@ -33,6 +39,7 @@ enum ProfileOutcome: Sendable {
         case .notActivated(let error): error is SSHError ? .unreachable : .failed
         case .unknown: .unknown
         case .revoked(let report): report.verdict == .rolledBack ? .rolledBack : .stuck
+        case .notRevoked: .stuck
         }
     }
 }

@@ -52,7 +52,7 @@ struct Rollout: Sendable {
     private func tell(_ outcome: ProfileOutcome, of profile: PlannedProfile) {
         let subject = "profile \"\(profile.name)\""
         switch outcome {
-        case .ended(let report, _): ActivationLog(profile: profile, console: console).tell(report)
+        case .ended(let report, _): ActivationLog(profile: profile, console: console, mode: mode).tell(report)
         case .dryRun(let exit) where exit.isSuccess:
             console.tell(.info, "\(subject): dry run done, nothing changed", node: profile.node)
         case .notActivated(let error):

@@ -93,7 +93,7 @@ struct Copier: Sendable {
         defer { close(descriptor) }
         do {
             let words = [connection.nixDaemon, "--stdio"]
-            let result = try await connection.remote.bridge(words, descriptor: descriptor, onBytes: onBytes)
+            let result = try await connection.login.remote().bridge(words, descriptor: descriptor, onBytes: onBytes)
             if !result.exit.isSuccess { box.set(CopyError.daemon(exit: result.exit, text: result.errorText)) }
         } catch is CancellationError {
             // Asked to stop: whoever asked says why.

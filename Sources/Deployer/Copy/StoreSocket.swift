@@ -41,9 +41,14 @@ final class StoreSocket: Sendable {
         let (connections, continuation) = AsyncStream.makeStream(of: Int32.self)
         self.connections = connections
         source = DispatchSource.makeReadSource(fileDescriptor: listener, queue: .global())
+        nonisolated(unsafe) let listening = source
         source.setEventHandler { @Sendable in
             let connection = accept(listener, nil, nil)
-            guard connection >= 0 else { return }
+            guard connection >= 0 else {
+                // Out of descriptors, the source would fire for ever: Nix then sees a refused connection.
+                if errno == EMFILE || errno == ENFILE { listening.cancel() }
+                return
+            }
             _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
             continuation.yield(connection)
         }

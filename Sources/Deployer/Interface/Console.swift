@@ -62,15 +62,15 @@ final class Console: Sendable {
             logs?.add(plain, node: node)
             if level == .debug && !showsDebug { continue }
             let label = usesColor ? "\(level.color)\(level.rawValue)\u{1b}[0m" : level.rawValue
-            write("\(subject): \(label): \(printable(line))")
+            write("\(subject): \(label): \(printable(line, withColor: usesColor))")
         }
     }
 
     /// Passes on one line that a program wrote, such as Nix or an activation.
     func relay(_ line: String, from program: String, node: NodeName? = nil) {
-        let text = "\(node?.text ?? "deploy"): \(program): \(printable(line[...]))"
-        logs?.add(text, node: node)
-        write(text)
+        let source = "\(node?.text ?? "deploy"): \(program): "
+        logs?.add(source + printable(line), node: node)
+        write(source + printable(line, withColor: usesColor))
     }
 
     /// Tells an error with what would help.
@@ -95,13 +95,16 @@ final class Console: Sendable {
 
 /// The text with control characters made visible, so that no node's output can drive the terminal.
 ///
-/// Tabs stay; color sequences (`ESC [ … m`) stay too, since activations use them.
-func printable(_ line: some StringProtocol) -> String {
+/// Tabs stay. Color sequences (`ESC [ … m`) stay where they are wanted, since activations use them, and end with the line;
+/// elsewhere they are left out.
+func printable(_ line: some StringProtocol, withColor: Bool = false) -> String {
     var result = ""
+    var isColored = false
     var rest = Substring(line).unicodeScalars
     while let scalar = rest.popFirst() {
         if scalar == "\u{1b}", let end = colorSequenceEnd(rest) {
-            result += "\u{1b}" + String(rest[..<end])
+            if withColor { result += "\u{1b}" + String(rest[..<end]) }
+            isColored = withColor
             rest = rest[end...]
         } else if scalar == "\t" || (scalar.value >= 0x20 && !(0x7f...0x9f).contains(scalar.value)) {
             result.unicodeScalars.append(scalar)
@@ -109,7 +112,7 @@ func printable(_ line: some StringProtocol) -> String {
             result += "\\u{\(String(scalar.value, radix: 16))}"
         }
     }
-    return result
+    return isColored ? result + "\u{1b}[0m" : result
 }
 
 private func colorSequenceEnd(_ text: Substring.UnicodeScalarView) -> Substring.UnicodeScalarView.Index? {

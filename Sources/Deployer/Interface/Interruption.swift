@@ -71,10 +71,14 @@ final class Interruption: Sendable {
             cancel?()
         } else if count == 1 {
             console.tell(.warn, "interrupted: nothing new starts; waiting for the nodes that are activating")
-            console.tell(.hint, "interrupt again to leave them: each then confirms nothing and rolls back by itself")
+            console.tell(
+                .hint,
+                "interrupt again to leave them: what still waits for its confirmation then rolls back, the rest goes on"
+            )
         } else {
-            console.tell(.warn, "left: an activation that waits for its confirmation is rolled back by its node")
+            console.tell(.warn, "left: the nodes end what they have begun by themselves")
             console.tell(.hint, "`deploy status` tells how each one ended")
+            LocalProcess.terminateAll()
             exit(ExitCode.interrupted.rawValue)
         }
     }

@@ -41,17 +41,18 @@ struct StatusReport: Sendable {
             for profile in node.profiles {
                 let connection = try ready.connection(of: profile)
                 let command = connection.agentCommand(.status([profile.location]), for: profile)
-                let result = try await connection.remote.run(command.words, input: command.input, limit: 1 << 20)
-                guard let line = result.text.split(separator: "\n").last,
-                    let status = try? JSONLine.decode(ProfileStatus.self, from: line)
-                else { throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText)) }
+                let result = try await preflight.answer(
+                    try await connection.login.remote(), command.words, input: command.input)
+                guard let status = ProfileStatus(lastLineOf: result) else {
+                    throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
+                }
                 lines.append("\(profile.label): \(sentence(status))")
             }
         } catch {
-            for connection in ready.connections.values { await connection.remote.close() }
+            await ready.close()
             throw error
         }
-        for connection in ready.connections.values { await connection.remote.close() }
+        await ready.close()
         return lines
     }
 

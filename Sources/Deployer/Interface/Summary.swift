@@ -26,6 +26,7 @@ struct Summary: Sendable {
         case .locked: "locked"
         case .notActivated: "failed"
         case .unknown: "unknown"
+        case .notRevoked: "deployed, not taken back"
         case .revoked(let report): report.verdict == .rolledBack ? "taken back" : word(report.verdict)
         }
     }
@@ -42,7 +43,7 @@ struct Summary: Sendable {
 
     private func place(_ outcome: ProfileOutcome) -> String {
         switch outcome {
-        case .ended(let report, _), .revoked(let report):
+        case .ended(let report, _), .revoked(let report), .notRevoked(let report, _):
             report.generation.map { $0.number.map { "generation \($0)" } ?? $0.path } ?? "no generation"
         case .unknown: "?"
         case .notStarted, .dryRun, .locked, .notActivated: "as before"

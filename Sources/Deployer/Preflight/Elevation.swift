@@ -19,11 +19,15 @@ enum Elevation: Sendable {
         }
     }
 
-    /// The prefix as it fails at once, rather than asking, where a password is needed; nil if the program is not
-    /// known to have such a form.
-    static func withoutAsking(_ prefix: [String]) -> [String]? {
-        guard let program = prefix.first, ["sudo", "doas"].contains(baseName(program)) else { return nil }
-        return [program, "-n"] + prefix.dropFirst()
+    /// The prefix as it fails at once, rather than asking, where a password is needed; as it is for a program that is
+    /// not known to have such a form.
+    static func withoutAsking(_ prefix: [String]) -> [String] {
+        canRefuseToAsk(prefix) ? prefix.prefix(1) + ["-n"] + prefix.dropFirst() : prefix
+    }
+
+    /// Whether the program has an option to fail where a password is needed.
+    static func canRefuseToAsk(_ prefix: [String]) -> Bool {
+        prefix.first.map { ["sudo", "doas"].contains(baseName($0)) } ?? false
     }
 
     /// As deploy-rs: `sudo` is told to read the password from standard input and to print no prompt; any other

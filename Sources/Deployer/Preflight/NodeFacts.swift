@@ -8,8 +8,18 @@ struct NodeFacts: Sendable, Equatable {
     var nixDaemon: String?
     /// Store paths of agents that are there.
     var agents: Set<String>
-    /// For each elevation that was asked for: true if it works without a password; absent if it cannot be told.
-    var elevations: [[String]: Bool]
+    /// How each elevation that was asked for went without a password.
+    var elevations: [[String]: ElevationTest]
+
+    struct ElevationTest: Sendable, Equatable {
+        /// Exit status of the command; 127: there is no such program.
+        var status: Int
+        /// What it wrote, on one line; may be empty.
+        var text: String
+
+        var works: Bool { status == 0 }
+        var reason: String { text.isEmpty ? "exit status \(status)" : text }
+    }
 }
 
 /// The one plain shell command that asks for them; nothing of ours needs to be on the node yet.
@@ -38,8 +48,8 @@ struct NodeFactsQuery: Sendable {
         ]
         lines += agents.map { "[ -x \(shellQuoted($0))/bin/activate ] && say agent \(shellQuoted($0))" }
         for (index, prefix) in elevations.enumerated() {
-            guard let words = Elevation.withoutAsking(prefix) else { continue }
-            lines.append("\(shellQuoted(words + ["true"])) </dev/null >/dev/null 2>&1; say elevation \(index) $?")
+            let words = Elevation.withoutAsking(prefix) + ["true"]
+            lines.append("text=$(\(shellQuoted(words)) </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text")
         }
         return (lines + ["say end"]).joined(separator: "\n")
     }
@@ -57,8 +67,11 @@ struct NodeFactsQuery: Sendable {
             case ("daemon", let path?): facts.nixDaemon = path
             case ("agent", let path?): facts.agents.insert(path)
             case ("elevation", let index?):
-                guard let index = Int(index), elevations.indices.contains(index) else { continue }
-                facts.elevations[elevations[index]] = words.last == "0"
+                guard let index = Int(index), elevations.indices.contains(index), words.count > 2,
+                    let status = Int(words[2])
+                else { continue }
+                let text = words.dropFirst(3).joined(separator: " ")
+                facts.elevations[elevations[index]] = .init(status: status, text: text)
             case ("end", _): isWhole = true
             default: continue
             }
@@ -77,10 +90,15 @@ struct NodeFactsQuery: Sendable {
 enum PreflightError: Error, Sendable, Equatable {
     /// The login shell did not run the question.
     case noAnswer(String)
+    /// It let us in, and then a plain command did not end.
+    case silent(after: Duration)
+    case notConnected
     case noNix
     case noAgent(system: String, available: [String])
     /// This user cannot become that one.
     case passwordNeeded(elevation: [String])
+    /// `interactiveSudo` is on, and there is no terminal.
+    case nobodyToAsk(elevation: [String])
     case wrongPassword(elevation: [String])
     case elevationFailed(elevation: [String], reason: String)
 }
@@ -90,10 +108,14 @@ extension PreflightError: Explained, CustomStringConvertible {
         switch self {
         case .noAnswer(let text):
             "the login shell did not answer a plain sh command" + (text.isEmpty ? "" : "; it said: \(text)")
+        case .silent(let limit): "it let us in, but the login shell did not run a plain sh command within \(limit)"
+        case .notConnected: "there is no connection to the node"
         case .noNix: "nix-daemon is not on the node: neither in PATH nor in any folder where Nix is installed"
         case .noAgent(let system, let available):
             "there is no agent for \(system); this installation has one for: \(available.joined(separator: ", "))"
         case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
+        case .nobodyToAsk(let elevation):
+            "`\(elevation.joined(separator: " "))` needs a password on the node, and there is no terminal to ask for it on"
         case .wrongPassword(let elevation):
             "`\(elevation.joined(separator: " "))` did not accept the password"
         case .elevationFailed(let elevation, let reason):
@@ -103,11 +125,14 @@ extension PreflightError: Explained, CustomStringConvertible {
 
     var hint: String? {
         switch self {
-        case .noAnswer: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
+        case .notConnected: nil
+        case .noAnswer, .silent: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
         case .noNix: "install Nix there; nothing was changed"
         case .noAgent: "name one with --agent FILE"
         case .passwordNeeded:
-            "set interactiveSudo = true (or --interactive-sudo true) to be asked, or allow it without a password"
+            "set interactiveSudo = true (or --interactive-sudo true) to be asked for it, or allow it without a password "
+                + "there; a user who may not use it at all is told the same"
+        case .nobodyToAsk: "run deploy on a terminal, or allow it without a password"
         case .wrongPassword: "nothing was changed"
         case .elevationFailed: "check the `user`, `sshUser` and `sudo` settings of the profile; nothing was changed"
         }

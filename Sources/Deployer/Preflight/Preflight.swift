@@ -7,15 +7,20 @@ struct ReadyNode: Sendable {
 
     /// The connection of a profile of this node.
     func connection(of profile: PlannedProfile) throws(PreflightError) -> ReadyConnection {
-        guard let connection = connections[profile.destination] else { throw .noAnswer("not connected") }
+        guard let connection = connections[profile.destination] else { throw .notConnected }
         return connection
+    }
+
+    /// Ends its connections.
+    func close() async {
+        for connection in connections.values { await connection.login.close() }
     }
 }
 
 /// One login on a node.
 struct ReadyConnection: Sendable {
     let destination: Destination
-    let remote: any Remote
+    let login: NodeLogin
     let nixDaemon: String
     /// Store path of the agent for this node.
     let agent: String
@@ -32,6 +37,9 @@ struct ReadyConnection: Sendable {
 
 /// Looks at nodes before anything is built or sent.
 struct Preflight: Sendable {
+    /// How long a node that has let us in may take for a plain command.
+    static let answerLimit = Duration.seconds(30)
+
     let connector: any Connector
     let agents: AgentBinary
     let console: Console
@@ -49,7 +57,7 @@ struct Preflight: Sendable {
             do {
                 connections[profile.destination] = try await connect(profile.destination, sharing)
             } catch {
-                for connection in connections.values { await connection.remote.close() }
+                for connection in connections.values { await connection.login.close() }
                 throw StageFailure(node: node.name, profile: nil, stage: .preflight, cause: error)
             }
         }
@@ -73,7 +81,7 @@ struct Preflight: Sendable {
             $0.description < $1.description
         }
         let query = NodeFactsQuery(agents: Array(agents.paths.values), elevations: prefixes, marker: try Nonce.random())
-        let answer = try await remote.run(query.words)
+        let answer = try await answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
         guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
@@ -82,10 +90,11 @@ struct Preflight: Sendable {
         for prefix in prefixes {
             let isInteractive = profiles.contains { $0.elevation == prefix && $0.interactiveSudo }
             elevations[prefix] = try await elevation(
-                prefix, works: facts.elevations[prefix], isInteractive: isInteractive, destination, remote)
+                prefix, facts.elevations[prefix], isInteractive: isInteractive, destination, remote)
         }
         let connection = ReadyConnection(
-            destination: destination, remote: remote, nixDaemon: nixDaemon, agent: agent, elevations: elevations)
+            destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations)
         if !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
@@ -94,20 +103,37 @@ struct Preflight: Sendable {
     }
 
     private func elevation(
-        _ prefix: [String], works: Bool?, isInteractive: Bool, _ destination: Destination, _ remote: any Remote
+        _ prefix: [String], _ test: NodeFacts.ElevationTest?, isInteractive: Bool, _ destination: Destination,
+        _ remote: any Remote
     ) async throws -> Elevation {
-        if works == true || (works == nil && !isInteractive) { return .words(prefix) }
-        guard isInteractive else { throw PreflightError.passwordNeeded(elevation: prefix) }
+        if test == nil || test?.works == true { return .words(prefix) }
+        guard isInteractive else { throw refusal(prefix, test) }
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
-                throw PreflightError.passwordNeeded(elevation: prefix)
+                throw PreflightError.nobodyToAsk(elevation: prefix)
             }
             let elevation = Elevation.password(prefix, secret)
             let trial = elevation.applied(to: ["true"])
-            if try await remote.run(trial.words, input: trial.input).exit.isSuccess { return elevation }
+            if try await answer(remote, trial.words, input: trial.input).exit.isSuccess { return elevation }
             console.tell(.warn, PreflightError.wrongPassword(elevation: prefix).description)
         }
         throw PreflightError.wrongPassword(elevation: prefix)
+    }
+
+    /// Why commands cannot become that user's without a password.
+    private func refusal(_ prefix: [String], _ test: NodeFacts.ElevationTest?) -> PreflightError {
+        guard let test, Elevation.canRefuseToAsk(prefix), test.status != 127 else {
+            return .elevationFailed(elevation: prefix, reason: test?.reason ?? "it was not tried")
+        }
+        return .passwordNeeded(elevation: prefix)
+    }
+
+    /// Runs a command that has to answer at once.
+    func answer(_ remote: any Remote, _ words: [String], input: [UInt8] = []) async throws -> RemoteResult {
+        let limit = Preflight.answerLimit
+        guard let result = try await before(.now + limit, { try await remote.run(words, input: input, limit: 1 << 20) })
+        else { throw PreflightError.silent(after: limit) }
+        return result
     }
 }

@@ -18,6 +18,9 @@ protocol Remote: Sendable {
         _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult
 
+    /// False once the connection is known to have ended; commands on it then fail.
+    var isOpen: Bool { get async }
+
     /// Ends the connection; commands still running lose their channel, and may go on at the node.
     func close() async
 }

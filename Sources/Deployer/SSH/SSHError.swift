@@ -41,14 +41,14 @@ extension SSHError: Explained {
     var hint: String? {
         switch self {
         case .configuration(let host, _): "`ssh -G \(host)` shows what ssh makes of it"
-        case .unreachable(let host, _), .timedOut(let host, _, _):
-            "is the machine up, and does `ssh \(host)` get there? `hostname` and `sshOpts` in the flake say where to go"
+        case .unreachable, .timedOut:
+            "is the machine up, and does ssh get there by hand? `hostname` and `sshOpts` in the flake say where to go"
         case .hostKeyChanged:
             "if the machine was reinstalled, take that line away; if not, somebody may be in between"
         case .hostKeyUnknown(_, _, let hint): hint
         case .hostKeyRevoked: "do not trust that machine; its key was marked as revoked in known_hosts"
         case .loginRefused(let destination, _):
-            "`ssh -v \(destination)` shows which keys are offered; `sshUser` in the flake says who logs in"
+            "`ssh -v \(destination.prefix { $0 != " " })` shows which keys are offered; `sshUser` in the flake says who logs in"
         case .lost: "the node decides by itself what to do with what was under way: `deploy status` asks it"
         case .failed: nil
         }

@@ -15,6 +15,9 @@ import Synchronization
 public final class LocalProcess: Sendable {
     public enum Stream: Sendable { case output, errorOutput }
 
+    /// Those that have not ended, for ``terminateAll()``.
+    private static let running = Mutex<[ObjectIdentifier: LocalProcess]>([:])
+
     public let id: pid_t
     private let ownsGroup: Bool
     private let state = Mutex(State())
@@ -46,8 +49,14 @@ public final class LocalProcess: Sendable {
         var spawn = try SpawnPlan(command)
         let id = try spawn.spawn(program)
         let process = LocalProcess(id: id, ownsGroup: command.grouping != .ours)
+        running.withLock { $0[ObjectIdentifier(process)] = process }
         process.follow(spawn.takePipes(), input: command.input, onOutput)
         return process
+    }
+
+    /// Asks every program that still runs to end, for a caller that is about to exit without waiting.
+    public static func terminateAll() {
+        for process in running.withLock({ $0.values.map(\.self) }) { process.signal(SIGTERM) }
     }
 
     /// Waits until the program has ended and its output has been read; cancelling does not stop it.
@@ -109,6 +118,7 @@ public final class LocalProcess: Sendable {
     }
 
     private func finish(_ exit: Exit) {
+        LocalProcess.running.withLock { $0[ObjectIdentifier(self)] = nil }
         let waiters = state.withLock { state in
             state.exit = exit
             defer { state.waiters = [] }

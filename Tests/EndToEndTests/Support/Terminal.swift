@@ -24,6 +24,8 @@ struct Terminal: Sendable {
         command.input = .descriptor(side)
         command.output = .descriptor(side)
         command.errorOutput = .descriptor(side)
+        // No group of its own: then `setsid` need not fork, and its process is the program's.
+        command.grouping = .ours
         let process = try LocalProcess.start(command)
         close(side)
         let person = Person(main, answers)

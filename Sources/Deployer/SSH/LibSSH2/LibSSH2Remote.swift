@@ -32,6 +32,13 @@ actor LibSSH2Remote: Remote {
         }
     }
 
+    var isOpen: Bool {
+        get async {
+            if isClosed { return false }
+            return await sessions[0].end == nil
+        }
+    }
+
     func close() async {
         isClosed = true
         for session in sessions { await session.close() }

@@ -40,6 +40,8 @@ actor OpenSSHRemote: Remote {
         return RemoteResult(exit: exit, output: [], errorOutput: errors)
     }
 
+    var isOpen: Bool { !masters[0].isOver }
+
     func close() async {
         for master in masters { await master.close() }
     }

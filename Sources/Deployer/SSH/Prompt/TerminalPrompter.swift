@@ -74,8 +74,9 @@ private final class TerminalReading: Sendable {
         // Control-C comes as a byte, so that the settings are put back before it does what it always does.
         during.c_lflag &= ~tcflag_t(ISIG)
         withUnsafeMutableBytes(of: &during.c_cc) { $0[Int(VEOL)] = 3 }
-        write(question.text)
+        // First what was typed ahead is dropped, then the question is shown: an answer to it is never dropped.
         tcsetattr(raw, TCSAFLUSH, &during)
+        write(question.text)
         let answer = read()
         tcsetattr(raw, TCSAFLUSH, &before)
         if case .interrupted = answer {

@@ -1,0 +1,108 @@
+import Foundation
+import Shared
+import Testing
+
+@testable import Activator
+
+extension AgentTests {
+    @Suite struct ConfirmTests {
+        let node: ScratchNode
+
+        init() throws { node = try ScratchNode() }
+
+        @Test func confirmingTwiceIsHarmless() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            async let first = node.confirm(request)
+            async let second = node.confirm(request)
+            #expect(try await first.verdict?.verdict == .committed)
+            #expect(try await second.verdict?.verdict == .committed)
+            #expect(try await node.confirm(request).exit == .code(0))
+            #expect(try await agent.end().events.filter { if case .verdict = $0 { true } else { false } }.count == 1)
+        }
+
+        @Test func aWrongNonceConfirmsNothing() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"), confirmTimeout: 1)))
+            try await agent.awaiting()
+            let wrong = try await node.confirm(node.request("/"))
+            #expect(wrong.exit == .code(1))
+            #expect(wrong.events == [])
+            #expect(wrong.errorOutput.contains("no activation of this nonce"))
+            #expect(try await agent.end().verdict?.verdict == .rolledBack)
+        }
+
+        @Test func whereNothingWasActivatedThereIsNothingToConfirm() async throws {
+            let end = try await node.confirm(node.request("/"))
+            #expect(end.exit == .code(1))
+            #expect(end.errorOutput.contains("nothing was activated there"))
+        }
+
+        @Test func aConfirmationThatRacesAheadWaits() async throws {
+            let request = node.request(try await node.tracing("new", "echo waiting; sleep 0.3"))
+            let agent = try node.start(.activate(request))
+            try await agent.line("waiting")
+            #expect(try await node.confirm(request).verdict?.verdict == .committed)
+            #expect(try await agent.end().exit == .code(0))
+        }
+
+        @Test func aCanaryThatIsMerelyGoneConfirmsNothing() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = node.request(try await node.tracing("new"), confirmTimeout: 1)
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            let canary = try #require(try node.journal()).canary
+            try FileManager.default.removeItem(atPath: "\(node.state)/\(canary)")
+            #expect(try await node.confirm(request).exit == .code(4))
+            #expect(try await agent.end().verdict?.verdict == .rolledBack)
+        }
+
+        @Test func anEarlierActivationIsStillKnownByItsNonce() async throws {
+            let first = try await node.deploy(try await node.tracing("one"))
+            try await node.deploy(try await node.tracing("two"))
+            let end = try await node.confirm(first)
+            #expect(end.exit == .code(0))
+            #expect(end.verdict?.generation?.number == 1)
+        }
+
+        @Test func aStoppedGuardianThatIsConfirmedInTimeCommits() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = node.request(try await node.tracing("new"), confirmTimeout: 1)
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            let record = try #require(try node.journal())
+            let guardian = try #require(record.guardian)
+            kill(guardian.id, SIGSTOP)
+            let confirmation = try node.start(
+                .confirm(ConfirmRequest(profile: node.location, nonce: request.session?.nonce ?? "")))
+            // The confirmation has won once the canary has its new name, however late the guardian looks.
+            let link = try ProfileLink(path: node.link)
+            let folder = try #require(try StateFolder.find(beside: link))
+            for await _ in FolderWatch(folder).wakes where folder.contains(record.confirmed) { break }
+            while bootTime() < record.deadline ?? 0 { try await Task.sleep(for: .milliseconds(50)) }
+            kill(guardian.id, SIGCONT)
+            #expect(try await confirmation.end().verdict?.verdict == .committed)
+            #expect(try await agent.end().verdict?.verdict == .committed)
+        }
+
+        @Test func theHistoryIsKeptAndBounded() async throws {
+            try await node.deploy(try await node.tracing("one"))
+            var failing = node.request(try await node.tracing("two", "exit 1"))
+            failing.session?.deployer = "bob@desk"
+            _ = try await node.activate(failing)
+            let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
+            let journal = Journal(folder: folder)
+            #expect(journal.history().map(\.state) == [.committed, .rolledBack])
+            #expect(journal.history().map(\.deployer) == ["alice@laptop", "bob@desk"])
+            var record = try #require(try journal.read())
+            for second in 0..<100 {
+                record.startedAt = second
+                try journal.remember(record)
+                try journal.remember(record)
+            }
+            #expect(journal.history().count == Journal.historyLength)
+            #expect(journal.history().last?.startedAt == 99)
+        }
+    }
+}

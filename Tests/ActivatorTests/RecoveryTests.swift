@@ -1,0 +1,175 @@
+import Foundation
+import Shared
+import Testing
+
+@testable import Activator
+
+extension AgentTests {
+    @Suite struct RecoveryTests {
+        let node: ScratchNode
+
+        init() throws { node = try ScratchNode() }
+
+        /// Kills the relay, so that no one notices, then the guardian.
+        private func killBoth(_ agent: RunningAgent) async throws {
+            let guardian = try #require(try node.journal()?.guardian)
+            agent.process.signal(SIGKILL)
+            _ = await agent.process.exit()
+            kill(guardian.id, SIGKILL)
+            let link = try ProfileLink(path: node.link)
+            let folder = try #require(try StateFolder.find(beside: link))
+            try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
+        }
+
+        @Test func theGuardianOutlivesItsRelay() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let pipe = "\(node.path)/go"
+            #expect(mkfifo(pipe, 0o600) == 0)
+            let request = node.request(try await node.tracing("new", "echo waiting; read x < \(pipe); echo on"))
+            let agent = try node.start(.activate(request))
+            try await agent.line("waiting")
+            agent.process.signal(SIGKILL)
+            #expect(try await agent.end().exit == .signal(9))
+            try "go\n".write(toFile: pipe, atomically: false, encoding: .utf8)
+            #expect(try await node.confirm(request).verdict?.verdict == .committed)
+            #expect(try node.journal()?.lastLines == ["waiting", "on"])
+        }
+
+        @Test func theGuardianHeedsNoSignalsButKill() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            let guardian = try #require(try node.journal()?.guardian)
+            for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { kill(guardian.id, number) }
+            #expect(getsid(guardian.id) == guardian.id)
+            #expect(try await node.confirm(request).verdict?.verdict == .committed)
+            #expect(try await agent.end().exit == .code(0))
+        }
+
+        @Test func aRelayThatSeesItsGuardianDieFinishesTheWork() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
+            try await agent.awaiting()
+            kill(try #require(try node.journal()?.guardian).id, SIGKILL)
+            let end = try await agent.end()
+            #expect(end.exit == .code(4))
+            #expect(end.verdict?.reason == "interrupted before it was confirmed")
+            #expect(end.warnings.contains { $0.contains("died before its verdict") })
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        @Test func theNextDeployFinishesFirstAndSaysSo() async throws {
+            let old = try await node.tracing("old")
+            try await node.generations([old])
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
+            try await agent.awaiting()
+            try await killBoth(agent)
+            let status = try await node.status()
+            #expect(status.activation?.state == .awaitingConfirmation)
+            #expect(status.activation?.isGuarded == false)
+            var next = node.request(try await node.tracing("next"))
+            next.magicRollback = false
+            let end = try await node.activate(next)
+            #expect(end.exit == .code(0))
+            #expect(end.warnings.count == 2)
+            #expect(end.warnings.last?.contains("ended as rolledBack") == true)
+            #expect(end.events.contains(.started(previous: Generation(number: 1, path: old))))
+            #expect(node.traced == ["new boot=0", "old boot=0", "next boot=0"])
+        }
+
+        @Test func recoverRollsBackWhatWasInterrupted() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = node.request(try await node.tracing("new"))
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            try await killBoth(agent)
+            let end = try await node.run(.recover([node.location, .path("\(node.path)/home/none")]))
+            #expect(end.exit == .code(0))
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(node.generation == 1)
+            #expect(try await node.run(.recover([node.location])).events == [])
+            #expect(try await node.confirm(request).exit == .code(4))
+        }
+
+        @Test func aConfirmationThatFindsTheGuardianDeadIsToldTheTruth() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = node.request(try await node.tracing("new", "echo waiting; sleep 100"))
+            let agent = try node.start(.activate(request))
+            try await agent.line("waiting")
+            let confirmation = try node.start(
+                .confirm(ConfirmRequest(profile: node.location, nonce: request.session?.nonce ?? "")))
+            try await killBoth(agent)
+            let end = try await confirmation.end()
+            #expect(end.exit == .code(4))
+            #expect(end.verdict?.reason == "interrupted during activation")
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        @Test func anActivationThatStillRunsIsEndedFirst() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let script = "echo $$; sleep 100; echo late >> \(node.trace)"
+            let agent = try node.start(.activate(node.request(try await node.tracing("new", script))))
+            try await agent.event { if case .output = $0 { true } else { false } }
+            guard case .output(_, let line)? = agent.events.last, let id = Int32(line) else { return }
+            try await killBoth(agent)
+            #expect(ProcessIdentity(of: id) != nil)
+            let end = try await node.run(.recover([node.location]))
+            #expect(end.verdict?.verdict == .rolledBack, "\(end)")
+            #expect(ProcessIdentity(of: id) == nil)
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        @Test func withNoRollbackWantedAnInterruptedActivationIsLeft() async throws {
+            try await node.generations([try await node.tracing("old")])
+            var request = node.request(try await node.tracing("new", "echo waiting; sleep 100"))
+            request.magicRollback = false
+            request.autoRollback = false
+            let agent = try node.start(.activate(request))
+            try await agent.line("waiting")
+            try await killBoth(agent)
+            #expect(try await node.run(.recover([node.location])).verdict?.verdict == .left)
+            #expect(node.generation == 2)
+        }
+
+        @Test func aPreflightAndADryRunOnlyReport() async throws {
+            let new = try await node.tracing("new")
+            let agent = try node.start(.activate(node.request(new)))
+            try await agent.awaiting()
+            try await killBoth(agent)
+            let before = try listing(node.path)
+            _ = try await node.status()
+            var dry = node.request(try await node.closure("dry", "true"))
+            dry.dryActivate = true
+            let afterStore = try listing(node.state)
+            let end = try await node.activate(dry)
+            #expect(end.warnings.first?.contains("was interrupted") == true)
+            #expect(try listing(node.state) == afterStore)
+            #expect(
+                before.filter { $0.contains("profiles") } == (try listing(node.path)).filter { $0.contains("profiles") }
+            )
+        }
+
+        /// Dies after each step in turn, as its journal would say, and is recovered.
+        @Test(arguments: ["staged", "setting", "set", "script", "rollingBack"])
+        func everyStepOfTheJournalCanBeFinished(step: String) async throws {
+            let old = try await node.tracing("old")
+            let new = try await node.tracing("new")
+            try await node.generations([old])
+            let link = try ProfileLink(path: node.link)
+            var record = try Record(node.request(new), link)
+            record.state = step == "staged" ? .staged : step == "rollingBack" ? .rollingBack : .activating
+            record.reason = step == "rollingBack" ? "because" : nil
+            record.progress.settingProfile = step != "staged"
+            if step != "staged", step != "setting" { try await node.generations([new]) }
+            if step == "script" || step == "rollingBack" {
+                record.progress.profileSet = try link.generation()
+                record.progress.scriptStarted = true
+            }
+            try Journal(folder: StateFolder.make(beside: link)).write(record)
+            let end = try await node.run(.recover([node.location]))
+            #expect(end.verdict?.verdict == (step == "staged" ? .failed : .rolledBack))
+            #expect(node.generation == 1)
+            #expect(node.traced == (record.progress.scriptStarted ? ["old boot=0"] : []))
+        }
+    }
+}
