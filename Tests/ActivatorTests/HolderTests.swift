@@ -110,17 +110,17 @@ extension AgentTests {
         /// The program that sets the profile goes on when the guardian is killed; it must not move the link later.
         @Test func aNixEnvThatOutlivesItsGuardianIsEnded() async throws {
             try await node.generations([try await node.tracing("old")])
-            let folder = "\(node.path)/bin"
-            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+            let programs = "\(node.path)/bin"
+            try FileManager.default.createDirectory(atPath: programs, withIntermediateDirectories: false)
             let real = try #require(locateProgram("nix-env", path: node.environment["PATH"]))
             let script =
                 "#!/bin/sh\necho $$ $PPID > \(node.path)/ids.new; mv \(node.path)/ids.new \(node.path)/ids\n"
                 + "read x < \(gate); exec \(real) \"$@\"\n"
-            try script.write(toFile: "\(folder)/nix-env", atomically: false, encoding: .utf8)
-            chmod("\(folder)/nix-env", 0o755)
+            try script.write(toFile: "\(programs)/nix-env", atomically: false, encoding: .utf8)
+            chmod("\(programs)/nix-env", 0o755)
             let watch = FolderWatch([node.path])
             var command = node.command(.activate(try await request()))
-            command.environment["PATH"] = "\(folder):\(node.environment["PATH"] ?? "")"
+            command.environment["PATH"] = "\(programs):\(node.environment["PATH"] ?? "")"
             let agent = try RunningAgent(command)
             for await _ in watch.wakes where readTextFile("\(node.path)/ids") != nil { break }
             withExtendedLifetime(watch) {}
@@ -137,6 +137,8 @@ extension AgentTests {
             agent.process.signal(SIGKILL)
             _ = await agent.process.exit()
             kill(ids[1], SIGKILL)
+            let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
+            try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack)
             #expect(ProcessIdentity(of: ids[0]) == nil)
