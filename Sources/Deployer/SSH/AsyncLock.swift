@@ -27,12 +27,12 @@ final class AsyncLock: Sendable {
         }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let isCancelled = Task.isCancelled
-                let isMine = state.withLock { state in
-                    if isCancelled { return false }
+                let (isCancelled, isMine) = state.withLock { state in
+                    // Looked at under the lock that the cancellation takes: one of the two sees the other.
+                    if Task.isCancelled { return (true, false) }
                     defer { state.isTaken = true }
                     if state.isTaken { state.waiters.append((id, continuation)) }
-                    return !state.isTaken
+                    return (false, !state.isTaken)
                 }
                 if isCancelled { continuation.resume(throwing: CancellationError()) }
                 if isMine { continuation.resume() }

@@ -22,18 +22,20 @@ final class OutputQueue: Sendable {
 
     /// Adds a piece; blocks while there are too many.
     func add(_ piece: RemoteOutput) {
-        let mustWait = state.withLock { state in
-            if state.isDropped { return false }
+        let (waiter, mustWait) = state.withLock { state -> (CheckedContinuation<RemoteOutput?, Never>?, Bool) in
+            if state.isDropped { return (nil, false) }
             if let waiter = state.waiter {
                 state.waiter = nil
-                waiter.resume(returning: piece)
-                return false
+                return (waiter, false)
             }
             state.pieces.append(piece)
             state.bytes += piece.count
             state.isReaderWaiting = state.bytes > limit
-            return state.isReaderWaiting
+            return (nil, state.isReaderWaiting)
         }
+        // Never while the lock is held: resuming takes the task's own lock, and whoever cancels it holds that one
+        // while it waits for ours.
+        waiter?.resume(returning: piece)
         if mustWait { room.wait() }
     }
 
