@@ -72,13 +72,18 @@ struct LegacyCanary: Sendable {
     }
 
     /// Makes the file and holds it locked, by which our own `wait` tells it from a stale one.
+    ///
+    /// It gets its name only once it is locked: a `wait` that tried the lock in between would keep us from taking it.
     func make() throws -> LegacyCanary {
-        let raw = openat(folder.raw, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
-        guard raw >= 0 else { throw SystemError("open", path) }
+        let early = "\(name).new"
+        // Left by a guardian that was killed just here, or nothing.
+        _ = unlinkat(folder.raw, early, 0)
+        let raw = openat(folder.raw, early, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        guard raw >= 0 else { throw SystemError("open", "\(folderPath)/\(early)") }
         let file = OwnedDescriptor(raw)
-        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("flock", path) }
-        // `wait` may have looked between the two calls: what is written wakes it again.
-        try file.write(Array("deploy-swift\n".utf8), path)
+        defer { unlinkat(folder.raw, early, 0) }
+        guard flock(raw, LOCK_EX | LOCK_NB) == 0 else { throw SystemError("flock", "\(folderPath)/\(early)") }
+        guard linkat(folder.raw, early, folder.raw, name, 0) == 0 else { throw SystemError("link", path) }
         return LegacyCanary(folderPath: folderPath, name: name, folder: folder, file: file)
     }
 
