@@ -117,7 +117,6 @@ struct Guardian {
             let result = try await script.run { @Sendable [events] stream, line in
                 events.send(.output(stream: stream, line: line))
             }
-            running.clear()
             record.lastLines = events.lastLines
             events.send(.activationEnded(result.exit, timedOut: result.timedOut))
             return result.failure("the activation script", limit: limit).map { .scriptFailed($0) } ?? .scriptSucceeded
@@ -191,7 +190,7 @@ struct Guardian {
             events.send(.warning("the journal could not be written: \(error)"))
         }
         do {
-            let rollback = Rollback(record: record, generations: generations, events: events, running: running)
+            let rollback = Rollback(record: record, generations: generations, events: events)
             return .undone(note: try await rollback.run())
         } catch {
             return .undoFailed("\(error)")
@@ -216,6 +215,7 @@ struct Guardian {
         }
         canary.clear()
         legacyCanary?.clear()
+        running.clear()
         if verdict != .stuck { roots.release() }
         // First unlock, then tell: who hears of it may come back at once.
         unlock()
