@@ -16,6 +16,9 @@ struct Agent: Sendable {
             case .confirm(let request): return try await confirm(request)
             case .status(let profiles): return try status(profiles)
             case .recover(let profiles): return await recover(profiles)
+            case .hold(let paths):
+                try await Held(nix: Nix(environment)).hold(paths)
+                return ExitCode.done.rawValue
             }
         } catch {
             return complain("\(error)", .failed)

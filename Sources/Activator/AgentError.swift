@@ -16,6 +16,7 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case linkMoved(link: String, expected: String, found: String)
     case staleCanary(String, reason: String)
     case noGeneration(link: String)
+    case refused
 
     var description: String {
         switch self {
@@ -35,13 +36,14 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .toolFailed(let words, let exit, let text): "\(words): \(exit)\(text.isEmpty ? "" : ": \(text)")"
         case .system(let error): error.description
         case .unreadableJournal(let path, let reason):
-            "the journal \(path) cannot be read (\(reason)): compare the profile with what should be there, then move "
-                + "the journal away"
+            "the record of the last deploy, \(path), cannot be read (\(reason)): compare the profile with what should be "
+                + "there, then move that file away"
         case .linkMoved(let link, let expected, let found):
             "someone else has moved \(link) meanwhile: expected \(expected), found \(found); it was left alone"
         case .staleCanary(let path, let reason):
             "the canary \(path) of an earlier run cannot be removed (\(reason)): remove it, or use another temp path"
         case .noGeneration(let link): "\(link) has no earlier generation to go back to"
+        case .refused: "its deployer had asked for it and given it up before it began"
         }
     }
 }

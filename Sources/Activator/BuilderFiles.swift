@@ -33,13 +33,6 @@ enum BuilderFiles {
         guard mkdir(path, 0o755) == 0 else { throw SystemError("mkdir", path) }
     }
 
-    /// Makes a folder and those above it, as far as they are missing.
-    static func makeFolders(_ path: String) throws(SystemError) {
-        if path.isEmpty || isFolder(path) { return }
-        if let slash = path.lastIndex(of: "/") { try makeFolders(String(path[..<slash])) }
-        try makeFolder(path)
-    }
-
     static func link(_ path: String, to target: String) throws(SystemError) {
         guard symlink(target, path) == 0 else { throw SystemError("symlink", path) }
     }
@@ -48,12 +41,6 @@ enum BuilderFiles {
     static func isFolder(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
-    }
-
-    /// True for a regular file, or a link to one, that may be executed.
-    static func isExecutable(_ path: String) -> Bool {
-        var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o111 != 0
     }
 
     /// True for whatever lies there, even a link to nothing.

@@ -4,7 +4,8 @@ import Shared
 /// The file whose taking confirms an activation.
 ///
 /// One rename decides between a confirmation and the deadline: whoever moves the canary away first has won, and the
-/// name holds the activation's id, so that no one can take another's.
+/// name holds the activation's id, so that no one can take another's. Nothing of it is made durable: what a power loss
+/// takes back is undone at the next start, and nobody has been told otherwise before the verdict was written.
 struct PrivateCanary: Sendable {
     let folder: StateFolder
     let record: Record
@@ -31,7 +32,7 @@ struct PrivateCanary: Sendable {
 
     private func take(_ name: String) throws(SystemError) -> Bool {
         do throws(SystemError) {
-            try folder.rename(record.canary, name)
+            try folder.move(record.canary, name)
             return true
         } catch {
             if error.number == ENOENT { return false }

@@ -1,3 +1,5 @@
+import Shared
+
 /// The builder that tells whether every profile can be activated.
 ///
 /// Attribute: `profiles`, passed as a file, JSON: a list of ``Profile``.
@@ -36,7 +38,7 @@ struct CheckActivate {
 
     func problem(_ profile: Profile) -> String? {
         let script = "\(profile.path)/\(Wrap.scriptName)"
-        if BuilderFiles.isExecutable(script) { return nil }
+        if isRunnable(script) { return nil }
         if BuilderFiles.exists(script) { return "\(profile.label): \(script) is not an executable file" }
         guard BuilderFiles.isFolder(profile.path) else {
             return "\(profile.label): its path \(profile.path) is not a folder"
@@ -47,7 +49,7 @@ struct CheckActivate {
 
     /// Only deploy-rs's own `deploy` needs `activate-rs`; this project's brings an agent along.
     func warning(_ profile: Profile) -> String? {
-        if BuilderFiles.isExecutable("\(profile.path)/\(Wrap.agentName)") { return nil }
+        if isRunnable("\(profile.path)/\(Wrap.agentName)") { return nil }
         return "\(profile.label): \(profile.path) holds no \(Wrap.agentName): deploy-rs's deploy cannot activate it"
     }
 }

@@ -2,15 +2,14 @@ import Glibc
 import Shared
 
 enum ConfirmError: Error, Equatable, CustomStringConvertible {
-    case nothingActivated(link: String)
-    case unknownNonce(link: String)
+    /// The state is what ``Status/inWords`` says.
+    case unknownNonce(link: String, state: String)
 
     var description: String {
         switch self {
-        case .nothingActivated(let link): "\(link) has no journal: nothing was activated there that could be confirmed"
-        case .unknownNonce(let link):
-            "\(link) has no activation of this nonce: it was confirmed by nobody here; `activate status` tells what is "
-                + "there"
+        case .unknownNonce(let link, let state):
+            "this deploy did not change the profile \(link) (it has no activation of this nonce), and will not do so any "
+                + "more; the profile is on \(state); `deploy status` tells how it stands later"
         }
     }
 }
@@ -21,9 +20,7 @@ struct Confirm: Sendable {
     let nonce: String
 
     func run() async throws -> VerdictReport {
-        guard let folder = try StateFolder.find(beside: link) else {
-            throw ConfirmError.nothingActivated(link: link.path)
-        }
+        let folder = try StateFolder.make(beside: link)
         return try await VerdictWatch(folder: folder, link: link).verdict(of: nonce) { record in
             // One that races ahead of the activation waits here until there is something to confirm.
             guard record.state == .awaitingConfirmation else { return }

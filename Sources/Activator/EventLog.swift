@@ -13,6 +13,8 @@ final class EventLog: Sendable {
     private struct State {
         var size = 0
         var isFull = false
+        /// The last line is only there in part.
+        var isCut = false
         var lastLines: [String] = []
     }
 
@@ -39,10 +41,12 @@ final class EventLog: Sendable {
             }
             let told = state.isFull && event.isOutput ? AgentEvent.warning("further output is not shown") : event
             guard let line = try? JSONLine.encode(told) else { return }  // our own types: they always encode
-            let bytes = Array((line + "\n").utf8)
+            let bytes = Array(((state.isCut ? "\n" : "") + line + "\n").utf8)
             state.size += bytes.count
-            // A full disk must not stop an activation; the verdict is read from the journal then.
-            _ = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            // A full disk must not stop an activation; the verdict is read from the journal then. But a line that got
+            // there only in part must not spoil the next.
+            let count = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 { state.isCut = count < bytes.count }
         }
     }
 }

@@ -47,18 +47,39 @@ struct ProfileLock: Sendable {
     let exclusion: FileLock
     let liveness: FileLock
 
-    /// Takes both, or nil if someone lives who holds the profile.
+    /// Takes the lock and says in it for whom; nil if someone lives who holds the profile.
     ///
     /// The kernel lets go of a killed process's two locks one after the other, so a dead holder is waited for a moment.
-    static func tryTake(in folder: StateFolder) throws(SystemError) -> ProfileLock? {
+    static func tryTake(in folder: StateFolder, for holder: LockHolder) throws(SystemError) -> ProfileLock? {
         for _ in 0..<50 {
             if let exclusion = try FileLock.tryTake(exclusionName, in: folder) {
+                // Written before the liveness lock is taken, so that no watcher takes the last holder for this one.
+                write(holder, into: exclusion)
                 return ProfileLock(exclusion: exclusion, liveness: try FileLock.take(livenessName, in: folder))
             }
             if try FileLock.isHeld(livenessName, in: folder) { return nil }
             usleep(20_000)
         }
         return nil
+    }
+
+    /// Who holds the lock; nil if nobody does.
+    static func holder(in folder: StateFolder) throws(SystemError) -> LockHolder? {
+        guard try FileLock.isHeld(livenessName, in: folder) else { return nil }
+        let bytes = try folder.read(exclusionName, limit: 64 << 10) ?? []
+        let line = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        // A holder that could not write its name is still a holder.
+        return (try? JSONLine.decode(LockHolder.self, from: line))
+            ?? LockHolder(deployer: "unknown", since: 0, closure: "unknown")
+    }
+
+    /// Others only read it for a name: a full disk must not keep a recovery from its work.
+    private static func write(_ holder: LockHolder, into lock: FileLock) {
+        guard let line = try? JSONLine.encode(holder) else { return }
+        let bytes = Array((line + "\n").utf8)
+        // Not emptied before: over what was there, it needs no room on the disk.
+        let count = bytes.withUnsafeBytes { pwrite(lock.descriptor.raw, $0.baseAddress, $0.count, 0) }
+        ftruncate(lock.descriptor.raw, max(0, count))
     }
 
     /// Lets go of our descriptors; a process that has copies goes on holding the lock.

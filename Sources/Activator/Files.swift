@@ -37,9 +37,3 @@ func readTextFile(_ path: String) -> String? {
     guard let bytes = try? OwnedDescriptor(raw).read(limit: 4 << 20, path) else { return nil }
     return String(decoding: bytes, as: UTF8.self)
 }
-
-/// True for a file that we may run.
-func isRunnable(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
-}

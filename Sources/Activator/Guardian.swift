@@ -43,14 +43,15 @@ struct Guardian {
     }
 
     /// Works until there is a verdict and it is told.
-    mutating func run(_ start: Start) async {
+    ///
+    /// - Returns: that verdict; nil if there was one already
+    mutating func run(_ start: Start) async -> Verdict? {
         record.guardian = ProcessIdentity(of: getpid())
         record.bootID = currentBootID()
         var effect: Activation.Effect?
         switch start {
         case .begin:
             await roots.hold(record, events)
-            events.send(.started(previous: record.previous))
             effect = machine.handle(.begin)
         case .resume:
             await running.end(events)
@@ -59,9 +60,11 @@ struct Guardian {
             (machine, effect) = Activation.resuming(remains, record.policy)
         }
         while let current = effect {
-            guard let event = await perform(current) else { return }
+            guard let event = await perform(current) else { break }
             effect = machine.handle(event)
         }
+        guard case .ended(let verdict) = machine.phase else { return nil }
+        return verdict
     }
 
     private var canary: PrivateCanary { PrivateCanary(folder: folder, record: record) }
@@ -81,9 +84,9 @@ struct Guardian {
         }
     }
 
-    private mutating func save() throws {
+    private mutating func save(in spare: Journal.Spare? = nil) throws {
         record.state = machine.state
-        try journal.write(record)
+        try journal.write(record, in: spare)
     }
 
     private mutating func setProfile() async -> Activation.Event {
@@ -149,7 +152,7 @@ struct Guardian {
         do {
             try save()
         } catch {
-            return .expired("the journal could not be written, so no confirmation is possible: \(error)")
+            return .expired("that it waits could not be written down, so no confirmation is possible: \(error)")
         }
         events.send(.awaitingConfirmation(seconds: record.confirmTimeout))
         for await _ in watch.wakes {
@@ -169,7 +172,7 @@ struct Guardian {
             let moved = generation != record.progress.profileSet
             let reason = moved ? "someone else has moved the profile meanwhile, to \(text(generation))" : nil
             committed.report = VerdictReport(.committed, generation: generation, reason: reason)
-            try journal.write(committed)
+            try journal.write(committed, in: .verdict)
             record = committed
             return .commitWritten
         } catch {
@@ -185,9 +188,9 @@ struct Guardian {
         // Nothing can be confirmed from here on, even where the journal cannot say so.
         folder.remove(record.canary)
         do {
-            try save()
+            try save(in: .undo)
         } catch {
-            events.send(.warning("the journal could not be written: \(error)"))
+            events.send(.warning("that it rolls back could not be written down: \(error)"))
         }
         do {
             let rollback = Rollback(record: record, generations: generations, events: events)
@@ -208,15 +211,19 @@ struct Guardian {
         }
         if !events.lastLines.isEmpty { record.lastLines = events.lastLines }
         do {
-            if verdict != .committed { try save() }
-            try journal.remember(record)
+            if verdict != .committed { try save(in: .verdict) }
         } catch {
+            journal.name(verdict, of: record.id)
             events.send(.warning("the verdict could not be written down: \(error)"))
         }
+        // It joins the history when the next one takes its place: nobody has to wait for that now.
+        journal.releaseSpares()
         canary.clear()
         legacyCanary?.clear()
         running.clear()
         if verdict != .stuck { roots.release() }
+        // From here on the profile's generation keeps it, unless there is none.
+        if verdict != .failed { Held(nix: generations.nix).release(record.closure) }
         // First unlock, then tell: who hears of it may come back at once.
         unlock()
         events.send(.verdict(report))

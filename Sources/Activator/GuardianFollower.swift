@@ -4,6 +4,7 @@ import Shared
 /// Passes on what a guardian of ours tells, until its verdict or its end.
 final class GuardianFollower: Sendable {
     private let guardian: GuardianProcess
+    private let record: Record
     private let watch: FolderWatch
     private let reporter: Reporter
     private let folder: StateFolder
@@ -12,19 +13,21 @@ final class GuardianFollower: Sendable {
 
     /// Starts the guardian, which then holds the lock for itself.
     init(
-        _ start: Guardian.Start, _ link: ProfileLink, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
+        _ start: Guardian.Start, _ record: Record, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
         keepsVerdict: Bool = false, logDirectory: String? = nil
     ) throws {
         // Watch first, so that nothing it does is missed.
         watch = FolderWatch(folder)
-        guardian = try GuardianProcess.start(start, link, in: folder, holding: lock, logDirectory: logDirectory)
+        guardian = try GuardianProcess.start(
+            start, ProfileLink(path: record.link), in: folder, holding: lock, logDirectory: logDirectory)
+        self.record = record
         self.folder = folder
         self.reporter = reporter
         self.keepsVerdict = keepsVerdict
     }
 
     /// What it ended with; nil if it died without a verdict, or nobody reads us any more.
-    func verdict() async -> VerdictReport? {
+    func verdict() async throws -> VerdictReport? {
         let ended = Flag()
         // Ends with the guardian; who does not wait for that lets it go with this process.
         Task { [guardian, watch] in
@@ -39,9 +42,18 @@ final class GuardianFollower: Sendable {
                 if let report = tell(line) { return report }
             }
             if reporter.isBroken, !keepsVerdict { return nil }
-            if isLast { return nil }
+            if isLast { return try await untold() }
         }
         return nil
+    }
+
+    /// The verdict of a guardian that ended without a word: the disk may have been too full for one.
+    private func untold() async throws -> VerdictReport? {
+        let written = try Journal(folder: folder).record(record.id)
+        let known = GuardianProcess.verdict(await guardian.process.exit())
+        guard let report = written?.report ?? known.map({ .unwritten($0, written ?? record) }) else { return nil }
+        if !keepsVerdict { reporter.send(.verdict(report)) }
+        return report
     }
 
     private func readOn() -> [UInt8] {

@@ -9,6 +9,11 @@ struct GuardianProcess: Sendable {
     private static let exclusionNumber: Int32 = 3
     private static let livenessNumber: Int32 = 4
 
+    /// Added to the verdict's exit code, so that no other end of a process can be taken for one.
+    private static let firstVerdictCode: Int32 = 100
+    /// There was nothing to carry.
+    private static let noVerdict: Int32 = 20
+
     let process: LocalProcess
     /// What it tells, from the beginning.
     let events: OwnedDescriptor
@@ -56,11 +61,16 @@ struct GuardianProcess: Sendable {
             var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog(log: log)) {
                 for number in [exclusionNumber, livenessNumber] { close(number) }
             }
-            await guardian.run(start)
-            return ExitCode.done.rawValue
+            return firstVerdictCode + (await guardian.run(start)?.exitCode.rawValue ?? noVerdict)
         } catch {
             return complain("\(error)", .failed)
         }
+    }
+
+    /// The verdict that a guardian's exit status stands for; nil if it died before there was one.
+    static func verdict(_ exit: Exit) -> Verdict? {
+        guard case .code(let code) = exit else { return nil }
+        return Verdict.allCases.first { firstVerdictCode + $0.exitCode.rawValue == code }
     }
 
     /// Copies of the locks' descriptors above the numbers that they get, so that none overwrites the other.

@@ -18,6 +18,7 @@ enum Help {
           revoke   PROFILE [--nonce HEX]     take back what was committed
           status   PROFILE…                  print what is there, one JSON line a profile
           recover  PROFILE…                  finish what was interrupted
+          hold     PATH…                     keep store paths until they are activated, a day at most
           wait     CLOSURE --temp-path PATH [--activation-timeout SECONDS]
 
         exit codes:

@@ -51,6 +51,8 @@ struct Record: Sendable, Codable, Equatable {
 
     /// True once there is a verdict.
     var isFinished: Bool { report != nil }
+    /// Who holds the profile's lock while it is carried.
+    var holder: LockHolder { LockHolder(deployer: deployer, since: startedAt, closure: closure, nonce: nonce) }
     var canary: String { "canary-\(id)" }
     var confirmed: String { "confirmed-\(id)" }
     var expired: String { "expired-\(id)" }
@@ -62,6 +64,14 @@ struct Journal: Sendable {
     static let historyName = "history.jsonl"
     static let historyLength = 64
 
+    /// Room for the records that must be written down whatever the disk is like by then.
+    enum Spare: String, CaseIterable {
+        case undo = "spare-undo"
+        case verdict = "spare-verdict"
+
+        static let size = 32 << 10
+    }
+
     let folder: StateFolder
 
     /// The newest record; nil if there is none.
@@ -69,7 +79,7 @@ struct Journal: Sendable {
         do {
             guard let bytes = try folder.read(Self.fileName, limit: 4 << 20) else { return nil }
             let record = try JSONLine.decode(Record.self, from: String(decoding: bytes, as: UTF8.self))
-            if record.version == Record.newestVersion { return record }
+            if record.version == Record.newestVersion { return withNamedVerdict(record) }
             throw AgentError.unreadableJournal(folder.path + Self.fileName, reason: "version \(record.version)")
         } catch let error as AgentError {
             throw error
@@ -80,14 +90,50 @@ struct Journal: Sendable {
         }
     }
 
-    func write(_ record: Record) throws(AgentError) {
+    func write(_ record: Record, in spare: Spare? = nil) throws(AgentError) {
         do {
-            try folder.replace(Self.fileName, Array((try JSONLine.encode(record) + "\n").utf8))
+            try folder.replace(
+                Self.fileName, Array((try JSONLine.encode(record) + "\n").utf8), with: spare?.rawValue)
         } catch let error as SystemError {
             throw .system(error)
         } catch {
             throw .unreadableJournal(folder.path + Self.fileName, reason: "\(error)")
         }
+    }
+
+    /// Reserves room for what is written after the activation.
+    func reserve() throws(SystemError) {
+        for spare in Spare.allCases { try folder.reserve(spare.rawValue, size: Spare.size) }
+    }
+
+    /// Gives back what was not needed.
+    func releaseSpares() { for spare in Spare.allCases { folder.remove(spare.rawValue) } }
+
+    /// Keeps a verdict as the mere name of a file, where its record cannot be written: better without its reason than
+    /// forgotten, since what is forgotten is done again.
+    func name(_ verdict: Verdict, of id: String) {
+        let name = Self.name(verdict, id)
+        // A file that is there already needs the least. If not even that can be done, the exit status still tells.
+        do {
+            try folder.rename(Spare.verdict.rawValue, name)
+        } catch {
+            try? folder.create(name, [])
+        }
+    }
+
+    func clearNames(of id: String) { for verdict in Verdict.allCases { folder.remove(Self.name(verdict, id)) } }
+
+    private static func name(_ verdict: Verdict, _ id: String) -> String { "ended-\(id)-\(verdict.rawValue)" }
+
+    private func withNamedVerdict(_ record: Record) -> Record {
+        guard !record.isFinished,
+            let verdict = Verdict.allCases.first(where: { folder.contains(Self.name($0, record.id)) }),
+            let state = ProfileStatus.State(rawValue: verdict.rawValue)
+        else { return record }
+        var record = record
+        record.state = state
+        record.report = .unwritten(verdict, record)
+        return record
     }
 
     /// The last records that ended, oldest first; lines that cannot be read are left out.
@@ -112,5 +158,17 @@ struct Journal: Sendable {
     func record(_ id: String) throws(AgentError) -> Record? {
         if let newest = try read(), newest.id == id { return newest }
         return history().last { $0.id == id }
+    }
+}
+
+extension VerdictReport {
+    /// What can be said of a verdict that was known but could not be written down as a whole.
+    static func unwritten(_ verdict: Verdict, _ record: Record) -> VerdictReport {
+        // Where it cannot be read, it is left out.
+        let generation = try? ProfileLink(path: record.link).generation()
+        let note = "the node could not write its verdict down"
+        return VerdictReport(
+            verdict, generation: generation, reason: record.reason.map { "\($0); \(note)" } ?? note,
+            rollbackFailure: verdict == .stuck ? "its reason could not be written down" : nil)
     }
 }

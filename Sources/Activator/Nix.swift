@@ -1,3 +1,4 @@
+import Glibc
 import Shared
 
 /// Nix's own programs on this node, and the environment that they and activation scripts get: ours, with a PATH that
@@ -52,4 +53,17 @@ struct Nix: Sendable {
             throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)
         }
     }
+}
+
+extension Nix {
+    /// The path in the store that this one leads to or lies in; nil if it leads elsewhere or nowhere.
+    func storePath(_ path: String) -> String? {
+        let store = resolved(environment["NIX_STORE_DIR"] ?? "/nix/store") + "/"
+        let real = resolved(path)
+        guard real.hasPrefix(store), access(real, F_OK) == 0 else { return nil }
+        return store + real.dropFirst(store.count).prefix { $0 != "/" }
+    }
+
+    /// Our own, where we were started from the store.
+    var agentStorePath: String? { linkTarget("/proc/self/exe").flatMap(storePath) }
 }

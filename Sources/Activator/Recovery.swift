@@ -14,9 +14,9 @@ struct Recovery: Sendable {
     static func recover(_ link: ProfileLink, _ reporter: Reporter) async throws -> ExitCode {
         guard let folder = try StateFolder.find(beside: link) else { return .done }
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return .done }
-        guard let lock = try ProfileLock.tryTake(in: folder) else {
-            let holder = LockHolder(deployer: record.deployer, since: record.startedAt, closure: record.closure)
-            reporter.send(.locked(holder))
+        guard let lock = try ProfileLock.tryTake(in: folder, for: record.holder) else {
+            // Let go of meanwhile: then it was the record's until now.
+            reporter.send(.locked(try ProfileLock.holder(in: folder) ?? record.holder))
             return .locked
         }
         // Whoever held the lock until now may have finished it.
@@ -31,9 +31,8 @@ struct Recovery: Sendable {
     /// and so does telling the verdict.
     func finish(_ record: Record, _ lock: ProfileLock) async throws -> VerdictReport {
         for _ in 0..<Self.attempts {
-            let follower = try GuardianFollower(.resume, link, folder, lock, reporter, keepsVerdict: true)
-            if let report = await follower.verdict() { return report }
-            if let report = try Journal(folder: folder).record(record.id)?.report { return report }
+            let follower = try GuardianFollower(.resume, record, folder, lock, reporter, keepsVerdict: true)
+            if let report = try await follower.verdict() { return report }
         }
         return VerdictReport(
             .stuck, generation: try link.generation(), reason: record.reason ?? "it was interrupted",
@@ -45,7 +44,7 @@ struct Recovery: Sendable {
         let journal = Journal(folder: folder)
         if let report = try journal.record(record.id)?.report { return report }
         reporter.send(.warning("the agent's guardian died before its verdict: finishing its work \(lastComplaint)"))
-        if let lock = try ProfileLock.tryTake(in: folder) {
+        if let lock = try ProfileLock.tryTake(in: folder, for: record.holder) {
             defer { lock.release() }
             if let report = try journal.record(record.id)?.report { return report }
             return try await finish(record, lock)

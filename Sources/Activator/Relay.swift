@@ -1,4 +1,3 @@
-import CSystem
 import Glibc
 import Shared
 import Synchronization
@@ -18,9 +17,16 @@ struct Relay: Sendable {
         do {
             try check(request)
             let folder = try StateFolder.make(beside: link)
-            guard let lock = try ProfileLock.tryTake(in: folder) else { return locked(folder) }
+            let holder = LockHolder(
+                deployer: request.deployer, since: time(nil), closure: request.closure, nonce: request.session?.nonce)
+            guard let lock = try ProfileLock.tryTake(in: folder, for: holder) else { return try locked(folder) }
+            if let nonce = holder.nonce, Refusal(folder: folder, id: nonce).isMade { throw AgentError.refused }
+            Refusal.clearOld(in: folder)
             try await recoverFirst(folder, lock)
             let record = try stage(request, in: folder)
+            // Told before anything can change: an agent that is gone before its first word has changed nothing.
+            reporter.send(.started(previous: record.previous))
+            if reporter.hasNoReader { return try abandon(record, in: folder) }
             return try await carry(.begin, record, in: folder, lock)
         } catch {
             return failed(error)
@@ -39,25 +45,37 @@ struct Relay: Sendable {
         _ = try link.target()
     }
 
-    func locked(_ folder: StateFolder) -> Int32 {
-        // A holder that has written nothing yet is still a holder.
-        let record = (try? Journal(folder: folder).read()) ?? nil
-        let holder = LockHolder(
-            deployer: record?.deployer ?? "unknown", since: record?.startedAt ?? 0,
-            closure: record?.closure ?? "unknown")
-        reporter.send(.locked(holder))
+    func locked(_ folder: StateFolder) throws -> Int32 {
+        // Let go of meanwhile: whoever it was is gone.
+        let holder = try ProfileLock.holder(in: folder)
+        reporter.send(.locked(holder ?? LockHolder(deployer: "unknown", since: time(nil), closure: "unknown")))
         return reporter.lockedCode
     }
 
     private func stage(_ request: ActivateRequest, in folder: StateFolder) throws -> Record {
         let journal = Journal(folder: folder)
-        if let earlier = try journal.read() {
+        let earlier = try journal.read()
+        if let earlier {
             try journal.remember(earlier)
             PrivateCanary(folder: folder, record: earlier).clear()
         }
         let record = try Record(request, link)
+        try journal.reserve()
         try journal.write(record)
+        if let earlier { journal.clearNames(of: earlier.id) }
         return record
+    }
+
+    /// Ends it before anything was changed: nobody would hear how it goes. Whoever asks by its nonce is told this.
+    private func abandon(_ record: Record, in folder: StateFolder) throws -> Int32 {
+        var record = record
+        record.state = .failed
+        record.report = VerdictReport(
+            .failed, generation: record.previous, reason: "contact with the deployer was lost before it began")
+        let journal = Journal(folder: folder)
+        try journal.write(record, in: .verdict)
+        journal.releaseSpares()
+        return ExitCode.failed.rawValue
     }
 
     /// Finishes what an earlier activation left undone, and says so.
@@ -74,9 +92,9 @@ struct Relay: Sendable {
     func carry(
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
-        let follower = try GuardianFollower(start, link, folder, lock, reporter, logDirectory: logDirectory)
+        let follower = try GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
         lock.release()
-        if let report = await follower.verdict() { return reporter.exitCode(report.verdict) }
+        if let report = try await follower.verdict() { return reporter.exitCode(report.verdict) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
         reporter.send(.verdict(report))
@@ -103,7 +121,7 @@ extension VerdictReport {
 extension Record {
     /// The staged record of a request, with the profile as it is now.
     init(_ request: ActivateRequest, _ link: ProfileLink) throws {
-        id = try request.session?.nonce ?? randomHex()
+        id = try request.session?.nonce ?? Nonce.random()
         nonce = request.session?.nonce
         state = .staged
         closure = request.closure
@@ -115,16 +133,12 @@ extension Record {
         confirmTimeout = request.confirmTimeout
         activationTimeout = request.session?.activationTimeout
         tempPath = request.tempPath
-        deployer = request.session?.deployer ?? "deploy-rs"
+        deployer = request.deployer
         startedAt = time(nil)
         bootID = currentBootID()
     }
 }
 
-/// 32 hexadecimal digits from the system's random source.
-func randomHex() throws(SystemError) -> String {
-    var bytes = [UInt8](repeating: 0, count: 16)
-    guard shim_random(&bytes, bytes.count) == bytes.count else { throw SystemError("getrandom") }
-    let digits = Array("0123456789abcdef")
-    return String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+extension ActivateRequest {
+    fileprivate var deployer: String { session?.deployer ?? "deploy-rs" }
 }

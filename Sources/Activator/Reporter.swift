@@ -19,6 +19,14 @@ final class Reporter: Sendable {
     /// True once nobody reads any more; what runs on the node goes on.
     var isBroken: Bool { broken.isSet }
 
+    /// True where the deployer is known to be gone, without a word written. For deploy-rs's it is not asked: that one
+    /// may as well be a person who threw the output away.
+    var hasNoReader: Bool {
+        guard case .events = form else { return false }
+        var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return isBroken || poll(&output, 1, 0) > 0
+    }
+
     func send(_ event: AgentEvent) {
         switch form {
         case .events:

@@ -21,9 +21,13 @@ struct Revoke: Sendable {
 
     func run() async throws -> Int32 {
         let folder = try StateFolder.make(beside: link)
-        guard let lock = try ProfileLock.tryTake(in: folder) else { return relay.locked(folder) }
-        try await relay.recoverFirst(folder, lock)
         let journal = Journal(folder: folder)
+        let newest = try nonce.map { try journal.record($0) } ?? journal.read()
+        let holder = LockHolder(
+            deployer: newest?.deployer ?? "deploy-rs", since: time(nil), closure: newest?.closure ?? link.path,
+            nonce: nonce)
+        guard let lock = try ProfileLock.tryTake(in: folder, for: holder) else { return try relay.locked(folder) }
+        try await relay.recoverFirst(folder, lock)
         var record = try nonce.map { try recorded($0, journal) } ?? lastCommitted(journal) ?? foreign()
         if let report = record.report, report.verdict == .rolledBack {
             relay.reporter.send(.verdict(report))
@@ -41,6 +45,9 @@ struct Revoke: Sendable {
         record.reason = "it was revoked"
         record.report = nil
         if let newest = try journal.read() { try journal.remember(newest) }
+        // Taking back what was left needs no more room than is there: what can be reserved is.
+        try? journal.reserve()
+        journal.clearNames(of: record.id)
         try journal.write(record)
         let code = try await relay.carry(.resume, record, in: folder, lock)
         return code == relay.reporter.exitCode(.rolledBack) ? 0 : code

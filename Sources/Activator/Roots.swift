@@ -13,11 +13,8 @@ struct Roots: Sendable {
     /// Holds what the record names. Failing is only said: it matters where a collection runs in the same minutes.
     func hold(_ record: Record, _ events: EventLog) async {
         release()
-        let wanted: [String?] = [record.previous?.path, record.closure, agentStorePath]
-        let paths: [String] = wanted.compactMap { path in
-            guard let path, case let real = resolved(path), real.hasPrefix(store + "/") else { return nil }
-            return access(real, F_OK) == 0 ? real : nil
-        }
+        let wanted = [record.previous?.path, record.closure, nix.agentStorePath]
+        let paths = wanted.compactMap { $0.flatMap(nix.storePath) }
         do {
             guard isScanned else {
                 return try await nix.run(["nix-store", "--realise"] + paths + ["--add-root", folder.path + "root"])
@@ -34,15 +31,8 @@ struct Roots: Sendable {
 
     func release() { for name in Self.names { folder.remove(name) } }
 
-    private var store: String { resolved(nix.environment["NIX_STORE_DIR"] ?? "/nix/store") }
-
     /// Nix takes every link below its profiles folder for a root; elsewhere one has to be registered.
     private var isScanned: Bool {
         resolved(folder.path).hasPrefix(resolved(nixStateFolder(nix.environment) + "/profiles") + "/")
-    }
-
-    private var agentStorePath: String? {
-        guard let agent = linkTarget("/proc/self/exe"), agent.hasPrefix(store + "/") else { return nil }
-        return store + "/" + agent.dropFirst(store.count + 1).prefix { $0 != "/" }
     }
 }

@@ -31,6 +31,36 @@ struct StateFolder: Sendable {
         try open(beside: link, making: false)
     }
 
+    /// Opens such a folder at any absolute path, making it and what is above it.
+    static func make(at path: String) throws(AgentError) -> StateFolder {
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        let parent = String(path[..<slash])
+        do throws(SystemError) {
+            try makeFolders(parent)
+        } catch {
+            throw .system(error)
+        }
+        guard let folder = try find(in: parent, String(path[path.index(after: slash)...]), making: true) else {
+            throw .system(SystemError("openat", path, number: ENOENT))
+        }
+        return folder
+    }
+
+    /// Opens such a folder at any absolute path if there is one.
+    static func find(at path: String) throws(AgentError) -> StateFolder? {
+        let slash = path.lastIndex(of: "/") ?? path.startIndex
+        return try find(in: String(path[..<slash]), String(path[path.index(after: slash)...]), making: false)
+    }
+
+    private static func find(in parent: String, _ name: String, making: Bool) throws(AgentError) -> StateFolder? {
+        let raw = Glibc.open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard raw >= 0 else {
+            if errno == ENOENT { return nil }
+            throw .system(SystemError("open", parent))
+        }
+        return try StateFolder(path: parent + "/", descriptor: OwnedDescriptor(raw)).enter(name, making: making)
+    }
+
     private static func open(beside link: ProfileLink, making: Bool) throws(AgentError) -> StateFolder? {
         let raw = Glibc.open(link.folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard raw >= 0 else {
@@ -88,29 +118,50 @@ extension StateFolder {
     }
 
     /// Replaces a file as a whole: after a crash or a power loss it is the old or the new one, never half of one.
-    func replace(_ name: String, _ bytes: [UInt8]) throws(SystemError) {
-        let temporary = name + ".new"
-        remove(temporary)
-        let file = try open(temporary, O_WRONLY | O_CREAT | O_EXCL)
-        try file.write(bytes, path + temporary)
-        guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + temporary) }
+    ///
+    /// - Parameter spare: a file made with ``reserve(_:size:)`` that becomes the new one, where there is one
+    func replace(_ name: String, _ bytes: [UInt8], with spare: String? = nil) throws(SystemError) {
+        let temporary = spare ?? name + ".new"
+        if spare == nil { remove(temporary) }
+        let file = try open(temporary, O_WRONLY | O_CREAT)
+        do throws(SystemError) {
+            try file.write(bytes, path + temporary)
+            guard ftruncate(file.raw, bytes.count) == 0 else { throw SystemError("ftruncate", path + temporary) }
+            guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + temporary) }
+        } catch {
+            // Half of it would only take room away from whoever tries again.
+            if spare == nil { remove(temporary) }
+            throw error
+        }
         try rename(temporary, name)
     }
 
-    /// Makes a file that must not exist yet, durably.
+    /// Makes a file that can be written to this size even once the disk is full.
+    func reserve(_ name: String, size: Int) throws(SystemError) {
+        remove(name)
+        let file = try open(name, O_WRONLY | O_CREAT | O_EXCL)
+        var number: Int32
+        repeat { number = posix_fallocate(file.raw, 0, size) } while number == EINTR
+        guard number == 0 else { throw SystemError("posix_fallocate", path + name, number: number) }
+    }
+
+    /// Makes a file that must not exist yet; a power loss may take it back.
     func create(_ name: String, _ bytes: [UInt8]) throws(SystemError) {
         let file = try open(name, O_WRONLY | O_CREAT | O_EXCL)
         try file.write(bytes, path + name)
-        guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + name) }
-        try sync()
     }
 
     /// Renames within the folder, durably.
     func rename(_ name: String, _ other: String) throws(SystemError) {
+        try move(name, other)
+        try sync()
+    }
+
+    /// Renames within the folder; a power loss may take it back.
+    func move(_ name: String, _ other: String) throws(SystemError) {
         guard renameat(descriptor.raw, name, descriptor.raw, other) == 0 else {
             throw SystemError("rename", path + name)
         }
-        try sync()
     }
 
     /// Removes a file or link; one that is not there, or cannot be removed, does no harm to the callers.

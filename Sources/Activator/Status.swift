@@ -7,15 +7,29 @@ struct Status: Sendable {
 
     func read() throws -> ProfileStatus {
         let generation = try link.generation()
-        guard let folder = try StateFolder.find(beside: link), let record = try Journal(folder: folder).read() else {
+        guard let folder = try StateFolder.find(beside: link) else {
             return ProfileStatus(profile: link.path, generation: generation, activation: nil)
         }
-        let isGuarded = try !record.isFinished && FileLock.isHeld(ProfileLock.livenessName, in: folder)
+        let holder = try ProfileLock.holder(in: folder)
+        guard let record = try Journal(folder: folder).read() else {
+            return ProfileStatus(profile: link.path, generation: generation, activation: nil, holder: holder)
+        }
+        let isGuarded = !record.isFinished && holder != nil
         let activation = ProfileStatus.Activation(
             state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
             secondsLeft: secondsLeft(record))
-        return ProfileStatus(profile: link.path, generation: generation, activation: activation)
+        return ProfileStatus(profile: link.path, generation: generation, activation: activation, holder: holder)
+    }
+
+    /// Where the profile is and how its last deploy ended, for a sentence.
+    var inWords: String {
+        guard let status = try? read() else { return "a generation that cannot be read" }
+        let place = text(status.generation)
+        guard let activation = status.activation else {
+            return "\(place), and nothing was activated there by this tool"
+        }
+        return "\(place), its last deploy (by \(activation.deployer)) is \(activation.state.rawValue)"
     }
 
     private func secondsLeft(_ record: Record) -> Int? {

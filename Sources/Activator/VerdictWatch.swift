@@ -15,12 +15,26 @@ struct VerdictWatch: Sendable {
         let free = Flag()
         pokeWhenFree(watch, free)
         let isLate = Flag()
+        var isRefused = false
         var timer: BootTimer?
         defer { withExtendedLifetime(timer) {} }
         for await _ in watch.wakes {
             let isFree = free.isSet
+            // Asked before the journal, so that one that is staged and let go of in between is found there.
+            let holder = try ProfileLock.holder(in: folder)
             guard let record = try Journal(folder: folder).record(id) else {
-                throw ConfirmError.unknownNonce(link: link.path)
+                guard holder?.nonce == id else {
+                    if isRefused { throw ConfirmError.unknownNonce(link: link.path, state: Status(link: link).inWords) }
+                    // Who is told "unknown" says that nothing was changed: one that is only slow to begin must not make
+                    // that a lie. First forbid it, then look once more.
+                    Refusal(folder: folder, id: id).make()
+                    isRefused = true
+                    watch.poke()
+                    continue
+                }
+                // It still finishes someone else's activation, before its own.
+                if isFree { return try await verdict(of: id, onChange: onChange) }
+                continue
             }
             if let report = record.report {
                 // It holds from now on; who hears of it may come back at once, so let the guardian end first.
@@ -49,7 +63,7 @@ struct VerdictWatch: Sendable {
     }
 
     private func takeOver(_ record: Record) async throws -> VerdictReport {
-        guard let lock = try ProfileLock.tryTake(in: folder) else {
+        guard let lock = try ProfileLock.tryTake(in: folder, for: record.holder) else {
             // Someone is at it already: wait for that one.
             return try await verdict(of: record.id)
         }

@@ -64,7 +64,7 @@ struct WrapPackage {
     func run() throws {
         for (place, source) in files.sorted(by: { $0.key < $1.key }) {
             let path = "\(output)/\(place)"
-            if let slash = path.lastIndex(of: "/") { try BuilderFiles.makeFolders(String(path[..<slash])) }
+            if let slash = path.lastIndex(of: "/") { try makeFolders(String(path[..<slash])) }
             try BuilderFiles.copy(source, to: path, mode: 0o555)
         }
     }

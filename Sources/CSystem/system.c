@@ -58,10 +58,6 @@ int shim_readiness(int descriptor, int for_output) {
     return readiness;
 }
 
-int shim_rename_exclusive(const char *from, const char *to) {
-    return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
-}
-
 int64_t shim_boottime_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);

@@ -65,6 +65,21 @@ struct Preparation: Sendable {
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)
             try await inStage(.build, node) { try await remote.run(derivations, on: try sender(of: node), node) }
         }
+        // A node alone goes on at once, to an activation that makes roots of its own.
+        if plan.nodes.count > 1 { try await hold(node) }
+    }
+
+    /// Keeps the node's garbage collector off what it has got while other nodes get theirs.
+    private func hold(_ node: ReadyNode) async throws {
+        let connection = try sender(of: node)
+        let paths = Set(node.plan.profiles.map(\.path)).sorted()
+        let words = ["\(connection.agent)/bin/activate"] + AgentCommand.hold([connection.agent] + paths).words()
+        let result = try await preflight.answer(try await connection.login.remote(), words)
+        guard !result.exit.isSuccess else { return }
+        console.tell(
+            .warn,
+            "the closures are not protected from a garbage collection before they are activated: \(result.errorText)",
+            node: node.plan.name)
     }
 
     /// One transfer for each way of substituting, over the connection that the node's daemon trusts most.

@@ -41,7 +41,7 @@ extension AgentTests {
             #expect(node.generation == 2)
             #expect(try await node.status().activation?.isGuarded == false)
             let left = try FileManager.default.contentsOfDirectory(atPath: node.state).sorted()
-            #expect(left == ["alive", "events", "guardian.log", "history.jsonl", "journal.json", "lock"])
+            #expect(left == ["alive", "events", "guardian.log", "journal.json", "lock"])
         }
 
         @Test func theNextAgentComesInAsSoonAsTheVerdictIsKnown() async throws {

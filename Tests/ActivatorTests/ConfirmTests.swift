@@ -93,9 +93,12 @@ extension AgentTests {
             _ = try await node.activate(failing)
             let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
             let journal = Journal(folder: folder)
+            // The newest joins it when the next takes its place.
+            #expect(journal.history().map(\.state) == [.committed])
+            var record = try #require(try journal.read())
+            try journal.remember(record)
             #expect(journal.history().map(\.state) == [.committed, .rolledBack])
             #expect(journal.history().map(\.deployer) == ["alice@laptop", "bob@desk"])
-            var record = try #require(try journal.read())
             for second in 0..<100 {
                 record.startedAt = second
                 try journal.remember(record)

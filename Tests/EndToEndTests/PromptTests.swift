@@ -31,7 +31,7 @@ struct PromptTests {
     @Test func onlyYesGoesOn() async throws {
         try await Lab.withNode { lab, node in
             let fixture = try Fixture(in: lab).write([.init()])
-            for answer in ["no\n", "\n", "perhaps\n", "sure\nno\n"] {
+            for answer in ["no\n", "\n", "perhaps\n", "sure\nyes\n"] {
                 let result = try await lab.deploy(["--interactive", fixture.flake], input: answer)
                 expect(result, .declined, says: Self.question, "nothing was changed")
             }
@@ -39,7 +39,7 @@ struct PromptTests {
             expect(ended, .declined, says: "the question was not answered", "answer on a terminal")
             #expect(try await node.generations() == [])
             #expect(try await node.logins() == [])
-            for answer in ["yes\n", "y\n", " YES \n", "sure\nyes\n"] {
+            for answer in ["yes\n", "y\n", " YES \n"] {
                 expect(try await lab.deploy(["-i", fixture.flake], input: answer), .done)
             }
         }

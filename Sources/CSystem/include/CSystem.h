@@ -26,9 +26,6 @@ int shim_inotify_watch_folder(int descriptor, const char *path);
 /// errno. See ReadySource.
 int shim_readiness(int descriptor, int for_output);
 
-/// As renameat2 with RENAME_NOREPLACE: fails with EEXIST rather than replacing; -1 with errno.
-int shim_rename_exclusive(const char *from, const char *to);
-
 /// Seconds since boot, suspended time included, in nanoseconds.
 int64_t shim_boottime_now(void);
 

@@ -60,6 +60,8 @@ struct Inquiry: Sendable {
             throw failure(confirmed.result)
         }
         guard let known = status.activation, known.nonce == nonce else {
+            // Only an agent that got to its answer has also seen to it that the activation never begins.
+            guard confirmed.result.exit == .code(ExitCode.failed.rawValue) else { throw failure(confirmed.result) }
             return .notActivated(failure(confirmed.result))
         }
         if let report = known.report { return .ended(report, nonce: nonce) }

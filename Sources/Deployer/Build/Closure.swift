@@ -1,3 +1,5 @@
+import Shared
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -9,19 +11,17 @@ extension Builder {
     func inspect(_ profile: PlannedProfile) throws(BuildError) {
         let path = profile.path
         guard exists(path) else { throw .missing(profile.label, path: path) }
-        guard isExecutable("\(path)/deploy-rs-activate") else {
+        guard isRunnable("\(path)/deploy-rs-activate") else {
             throw .notActivatable(profile.label, path: path, wrapper: wrapper(for: path))
         }
     }
 
     /// The library function that such a closure is for.
     private func wrapper(for path: String) -> String {
-        if isExecutable("\(path)/bin/switch-to-configuration") { return "nixos" }
+        if isRunnable("\(path)/bin/switch-to-configuration") { return "nixos" }
         if exists("\(path)/home-path") { return "home-manager" }
         return "custom"
     }
 }
 
 func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
-
-private func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }

@@ -28,14 +28,12 @@ final class StoreSocket: Sendable {
     ///
     /// - Throws: ``SystemError``
     init() throws(SystemError) {
-        var template = Array("/tmp/deploy-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw SystemError("mkdtemp", "/tmp") }
-        folder = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
+        folder = try makeScratchFolder()
         let listener: Int32
         do {
             listener = try StoreSocket.listener("\(folder)/s")
         } catch {
-            rmdir(folder)
+            removeScratchFolder(folder)
             throw error
         }
         let (connections, continuation) = AsyncStream.makeStream(of: Int32.self)
@@ -62,8 +60,7 @@ final class StoreSocket: Sendable {
     /// Takes no more connections, and removes the socket; those under way go on.
     func stop() {
         source.cancel()
-        unlink("\(folder)/s")
-        rmdir(folder)
+        removeScratchFolder(folder)
     }
 
     private static func listener(_ path: String) throws(SystemError) -> Int32 {

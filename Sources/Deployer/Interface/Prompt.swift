@@ -2,16 +2,6 @@ import Shared
 
 /// The question of `-i`, and what is shown before it.
 enum Prompt {
-    /// How an answer is understood.
-    enum Answer: Sendable, Equatable {
-        case yes
-        /// It sounds like yes; asked once more.
-        case almostYes
-        case no
-        /// Understood as no, and said so.
-        case unclear
-    }
-
     /// What will be deployed, as TOML: a table `[node.profile]` for each profile.
     ///
     /// - Note: as `print_deployment` in deploy-rs `src/cli.rs`, but in the order of the deployment
@@ -19,18 +9,7 @@ enum Prompt {
         plan.profiles.map(table).joined(separator: "\n")
     }
 
-    /// What an answer means; case and white space around it do not count.
-    static func answer(_ line: String) -> Answer {
-        switch trimmed(line).lowercased() {
-        case "y", "yes": .yes
-        case "ok", "okay", "yeah", "yep", "yup", "ya", "yea", "ye", "sure", "aye", "true", "1", "please", "of course":
-            .almostYes
-        case "n", "no", "nope", "nah", "false", "0", "": .no
-        default: .unclear
-        }
-    }
-
-    /// Asks until there is a yes or a no.
+    /// Asks once: `yes` and `y` go on, whatever their case; anything else does not.
     ///
     /// - Parameters:
     ///   - say: shows a line to the user
@@ -38,18 +17,8 @@ enum Prompt {
     /// - Throws: ``PromptError``; what `readLine` throws
     static func ask(say: (String) -> Void, readLine: () async throws -> String?) async throws {
         say("Are you sure you want to deploy these profiles?")
-        guard let first = try await readLine() else { throw PromptError.noAnswer }
-        switch answer(first) {
-        case .yes: return
-        case .no: throw PromptError.declined
-        case .unclear:
-            say("That was unclear, but sounded like a no. Please say \"yes\" or \"no\".")
-            throw PromptError.declined
-        case .almostYes: break
-        }
-        say("That sounds like a yes. To be clear, please say \"yes\": do you want to deploy these profiles?")
-        guard let second = try await readLine() else { throw PromptError.noAnswer }
-        if answer(second) != .yes { throw PromptError.declined }
+        guard let answer = try await readLine() else { throw PromptError.noAnswer }
+        guard ["y", "yes"].contains(trimmed(answer).lowercased()) else { throw PromptError.declined }
     }
 
     private static func table(_ profile: PlannedProfile) -> String {
@@ -73,7 +42,7 @@ enum PromptError: Explained, Equatable {
 
     var description: String {
         switch self {
-        case .declined: "declined; nothing was changed"
+        case .declined: "declined: only yes or y goes on; nothing was changed"
         case .noAnswer: "the question was not answered: standard input has ended; nothing was changed"
         }
     }

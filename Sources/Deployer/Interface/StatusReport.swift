@@ -61,7 +61,10 @@ struct StatusReport: Sendable {
             (generation.number.map { "generation \($0), " } ?? "") + generation.path
         }
         var text = place ?? "no generation"
-        guard let activation = status.activation else { return text + "; never deployed by this tool" }
+        if let holder = status.holder, holder.nonce != status.activation?.nonce {
+            text += "; held by \(holder.deployer)'s deploy of \(holder.closure)"
+        }
+        guard let activation = status.activation else { return printable(text + "; never deployed by this tool") }
         text += "; \(activation.state.rawValue)"
         if !activation.isGuarded && activation.report == nil { text += " (interrupted: the next deploy finishes it)" }
         if let seconds = activation.secondsLeft { text += ", \(seconds) s left" }

@@ -41,8 +41,8 @@ extension AgentCommand {
             case .flag("--log-dir"): options.logDirectory = try reader.value("--log-dir")
             case .flag(let option): try found.take(option, for: name, &reader)
             case .plain(let text):
-                guard name.takesClosure, found.closure == nil else { throw .unexpectedArgument(text) }
-                found.closure = text
+                guard found.paths.count < name.pathLimit else { throw .unexpectedArgument(text) }
+                found.paths.append(text)
             }
         }
         return .run(try found.command(name), options)
@@ -65,7 +65,7 @@ public enum AgentUsageError: Error, Sendable, Equatable, CustomStringConvertible
 
     public var description: String {
         switch self {
-        case .missingCommand: "a command is missing: activate, wait, revoke, confirm, status or recover"
+        case .missingCommand: "a command is missing: activate, wait, revoke, confirm, status, recover or hold"
         case .unknownCommand(let name): "unknown command \"\(name)\""
         case .unknownOption(let option): "unknown option \(option)"
         case .unexpectedArgument(let text): "unexpected argument \"\(text)\""

@@ -12,6 +12,9 @@ public enum AgentCommand: Sendable, Equatable {
     case status([ProfileLocation])
     /// Finishes what was interrupted in these profiles; prints events.
     case recover([ProfileLocation])
+    /// Keeps these store paths, and the agent itself, from being collected until they are activated, for a day at
+    /// most; prints nothing. Exit status 1, with the reason on standard error, if it cannot.
+    case hold([String])
 }
 
 /// Options before the subcommand.
@@ -119,6 +122,7 @@ extension AgentCommand {
         case .confirm(let request): ["confirm"] + request.profile.words + ["--nonce", request.nonce]
         case .status(let profiles): ["status"] + profiles.flatMap(\.words)
         case .recover(let profiles): ["recover"] + profiles.flatMap(\.words)
+        case .hold(let paths): ["hold"] + paths
         }
     }
 }

@@ -34,11 +34,14 @@ public struct LockHolder: Sendable, Codable, Equatable {
     /// Seconds since 1970, by the node's clock.
     public var since: Int
     public var closure: String
+    /// Of the activation that it holds it for; nil for one that deploy-rs started.
+    public var nonce: String?
 
-    public init(deployer: String, since: Int, closure: String) {
+    public init(deployer: String, since: Int, closure: String, nonce: String? = nil) {
         self.deployer = deployer
         self.since = since
         self.closure = closure
+        self.nonce = nonce
     }
 }
 

@@ -1,9 +1,17 @@
 /// The subcommands that ``AgentCommand`` knows.
 enum AgentSubcommand: String {
-    case activate, wait, revoke, confirm, status, recover
+    case activate, wait, revoke, confirm, status, recover, hold
 
-    var takesClosure: Bool { self == .activate || self == .wait }
-    var takesSeveralProfiles: Bool { self == .status || self == .recover }
+    /// How many plain words may follow.
+    var pathLimit: Int {
+        switch self {
+        case .activate, .wait: 1
+        case .hold: .max
+        case .revoke, .confirm, .status, .recover: 0
+        }
+    }
+
+    var takesProfile: Bool { self != .wait && self != .hold }
 
     /// The options besides those of a profile.
     var options: Set<String> {
@@ -15,14 +23,15 @@ enum AgentSubcommand: String {
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
         case .revoke, .confirm: ["--nonce"]
-        case .status, .recover: []
+        case .status, .recover, .hold: []
         }
     }
 }
 
 /// What was found on the agent's command line after the subcommand.
 struct AgentWords {
-    var closure: String?
+    var paths: [String] = []
+    private var closure: String? { paths.first }
     private var values: [String: String] = [:]
     private var flags: Set<String> = []
     private var profiles: [ProfileLocation] = []
@@ -35,7 +44,7 @@ struct AgentWords {
     mutating func take(
         _ option: String, for command: AgentSubcommand, _ reader: inout OptionReader
     ) throws(AgentUsageError) {
-        if Self.profileOptions.contains(option), command != .wait {
+        if Self.profileOptions.contains(option), command.takesProfile {
             return try takeProfile(option, try reader.value(option))
         }
         guard command.options.contains(option) else { throw .unknownOption(option) }
@@ -62,6 +71,7 @@ struct AgentWords {
         case .confirm: .confirm(ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce")))
         case .status: .status(try allProfiles())
         case .recover: .recover(try allProfiles())
+        case .hold: .hold(try required(paths.isEmpty ? nil : paths, "a store path"))
         }
     }
 

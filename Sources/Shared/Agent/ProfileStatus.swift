@@ -44,10 +44,14 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
     /// Where the link is now; nil if there is none.
     public var generation: Generation?
     public var activation: Activation?
+    /// Who holds the profile just now. It need not be whose activation is the newest: that of one who still finishes
+    /// an interrupted one, before its own, is not written down yet.
+    public var holder: LockHolder?
 
-    public init(profile: String, generation: Generation?, activation: Activation?) {
+    public init(profile: String, generation: Generation?, activation: Activation?, holder: LockHolder? = nil) {
         self.profile = profile
         self.generation = generation
         self.activation = activation
+        self.holder = holder
     }
 }

@@ -23,16 +23,11 @@ public func currentEnvironment() -> [String: String] {
 ///
 /// - Parameter program: a name, or a path (any word with a slash), which is taken as it is
 public func locateProgram(_ program: String, path: String?) -> String? {
-    if program.utf8.contains(UInt8(ascii: "/")) { return isExecutable(program) ? program : nil }
+    if program.utf8.contains(UInt8(ascii: "/")) { return isRunnable(program) ? program : nil }
     if program.isEmpty { return nil }
     for folder in (path ?? "/usr/bin:/bin").split(separator: ":") {
         let candidate = "\(folder)/\(program)"
-        if isExecutable(candidate) { return candidate }
+        if isRunnable(candidate) { return candidate }
     }
     return nil
-}
-
-private func isExecutable(_ path: String) -> Bool {
-    var status = stat()
-    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
 }

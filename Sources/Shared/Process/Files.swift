@@ -14,6 +14,12 @@ public func makeFolders(_ path: String) throws(SystemError) {
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw SystemError("mkdir", path) }
 }
 
+/// True for a regular file, or a link to one, that we may run.
+public func isRunnable(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
+}
+
 /// Writes a text to a blocking descriptor; false if nobody reads it.
 @discardableResult
 public func writeAll(_ descriptor: Int32, _ text: String) -> Bool {

@@ -42,14 +42,14 @@ struct PromptTests {
         return log.all
     }
 
-    @Test(arguments: [["yes"], [" Y \r"], ["ok", "YES"], ["sure", "y"]])
-    func yesGoesOn(answers: [String]) async throws {
-        #expect(try await ask(answers).count == answers.count)
+    @Test(arguments: ["yes", " Y \r", "YES"])
+    func yesGoesOn(answer: String) async throws {
+        #expect(try await ask([answer]).count == 1)
     }
 
     @Test(arguments: [
-        (["no"], PromptError.declined), ([""], .declined), (["yeees"], .declined), (["ok", "ok"], .declined),
-        ([], .noAnswer), (["yep"], .noAnswer),
+        (["no"], PromptError.declined), ([""], .declined), (["yeees"], .declined), (["ok", "yes"], .declined),
+        ([], .noAnswer),
     ])
     func anythingElseDoesNot(answers: [String], expected: PromptError) async {
         await #expect(throws: expected) { try await ask(answers) }
