@@ -10,11 +10,9 @@ struct Generations: Sendable {
     ///
     /// - Returns: the generation, and whether Nix made a new one: it compares with the highest one, so an old one may
     ///   come back
-    func set(
-        _ closure: String, onStart: (Int32) -> Void = { _ in }
-    ) async throws -> (generation: Generation, isNew: Bool) {
+    func set(_ closure: String) async throws -> (generation: Generation, isNew: Bool) {
         let before = link.generations()
-        try await nix.env(link, ["--set", closure], onStart: onStart)
+        try await nix.env(link, ["--set", closure])
         guard let generation = try link.generation() else {
             throw AgentError.linkMoved(link: link.path, expected: closure, found: "nothing")
         }

@@ -96,9 +96,7 @@ struct Guardian {
             }
             record.progress.settingProfile = true
             try save()
-            // Noted as the script is: a nix-env that outlives us would move the link under our successor.
-            let (generation, isNew) = try await generations.set(record.closure) { [running] id in running.note(id) }
-            running.clear()
+            let (generation, isNew) = try await generations.set(record.closure)
             record.progress.profileSet = generation
             record.progress.isNew = isNew
             events.send(.profileSet(generation: generation.number ?? 0, isNew: isNew))
@@ -122,7 +120,6 @@ struct Guardian {
             let result = try await script.run { @Sendable [events] stream, line in
                 events.send(.output(stream: stream, line: line))
             }
-            running.clear()
             record.lastLines = events.lastLines
             events.send(.activationEnded(result.exit, timedOut: result.timedOut))
             return result.failure("the activation script", limit: limit).map { .scriptFailed($0) } ?? .scriptSucceeded
@@ -196,7 +193,7 @@ struct Guardian {
             events.send(.warning("that it rolls back could not be written down: \(error)"))
         }
         do {
-            let rollback = Rollback(record: record, generations: generations, events: events, running: running)
+            let rollback = Rollback(record: record, generations: generations, events: events)
             return .undone(note: try await rollback.run())
         } catch {
             return .undoFailed("\(error)")
@@ -223,6 +220,7 @@ struct Guardian {
         journal.releaseSpares()
         canary.clear()
         legacyCanary?.clear()
+        running.clear()
         if verdict != .stuck { roots.release() }
         // From here on the profile's generation keeps it, unless there is none.
         if verdict != .failed { Held(nix: generations.nix).release(record.closure) }

@@ -24,20 +24,27 @@ struct Nix: Sendable {
         self.environment = environment
     }
 
-    /// Runs `nix-env -p LINK …`.
+    /// Runs `nix-env -p LINK …`, noted for a successor: one that outlives its guardian would move the profile after
+    /// the rollback.
     ///
     /// - Throws: ``AgentError/toolFailed(_:_:text:)``, ``AgentError/toolMissing(_:)``
-    func env(_ link: ProfileLink, _ words: [String], onStart: (Int32) -> Void = { _ in }) async throws {
-        try await run(["nix-env", "-p", link.path] + words, onStart: onStart)
+    func env(_ link: ProfileLink, _ words: [String]) async throws {
+        guard let program = locateProgram("nix-env", path: environment["PATH"]) else {
+            throw AgentError.toolMissing("nix-env")
+        }
+        let words = ["-p", link.path] + words
+        try await run(["nix-env"] + words, launched: ScriptLauncher.words([program] + words, link))
     }
 
     /// Runs one of Nix's programs to its end.
-    func run(_ words: [String], onStart: (Int32) -> Void = { _ in }) async throws {
+    ///
+    /// - Parameter launched: the words that do it, where they are not the words to be told
+    func run(_ words: [String], launched: [String]? = nil) async throws {
         let result: LocalResult
         do {
             // Another nix-env may hold the profile's own lock; nobody waits for that for ever.
-            result = try await LocalCommand(words, environment: environment)
-                .run(outputLimit: 64 << 10, timeLimit: .seconds(300), onStart: onStart)
+            result = try await LocalCommand(launched ?? words, environment: environment)
+                .run(outputLimit: 64 << 10, timeLimit: .seconds(300))
         } catch LocalCommandError.notFound(let program) {
             throw AgentError.toolMissing(program)
         }

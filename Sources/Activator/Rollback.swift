@@ -6,7 +6,6 @@ struct Rollback: Sendable {
     let record: Record
     let generations: Generations
     let events: EventLog
-    let running: RunningScript
 
     private var link: ProfileLink { generations.link }
     private var mode: Script.Mode { record.policy.boot ? .boot : .activate }
@@ -76,7 +75,6 @@ struct Rollback: Sendable {
         let result = try await script.run { @Sendable [events] stream, line in
             events.send(.output(stream: stream, line: line))
         }
-        running.clear()
         if result.failure(words[0], limit: limit) != nil {
             let text = result.timedOut ? "ended after its time limit" : ""
             throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)

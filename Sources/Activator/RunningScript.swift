@@ -1,8 +1,8 @@
 import Glibc
 import Shared
 
-/// Which process runs a script on the profile just now, for a successor that has to end it: the file `script`, written by
-/// ``ScriptLauncher``.
+/// Which process works on the profile just now, a script or nix-env, for a successor that has to end it: the file
+/// `script`, written by ``ScriptLauncher``.
 struct RunningScript: Sendable {
     static let fileName = "script"
 
@@ -25,7 +25,7 @@ struct RunningScript: Sendable {
             let script = try? JSONLine.decode(ProcessIdentity.self, from: String(decoding: bytes, as: UTF8.self)),
             script.isRunning
         else { return }
-        events.send(.warning("the interrupted activation still ran (process \(script.id)): it is ended"))
+        events.send(.warning("what the interrupted activation had begun still ran (process \(script.id)): it is ended"))
         for signal in [SIGTERM, SIGKILL] {
             kill(-script.id, signal)
             for _ in 0..<50 where script.isRunning {

@@ -2,7 +2,7 @@ import Glibc
 import Shared
 
 /// `activate guardian script PARENT LINK WORD…`: notes its process for a successor of the guardian, then becomes the
-/// script.
+/// script, or nix-env.
 ///
 /// First it notes, then it looks whether the guardian still lives. So a successor that finds no note can be sure that
 /// nothing runs, and that nothing will begin.
@@ -23,7 +23,8 @@ enum ScriptLauncher {
             guard let folder = try StateFolder.find(beside: ProfileLink(path: words[1])) else {
                 return complain("\(words[1]) has no journal", .failed)
             }
-            RunningScript(folder: folder).note(getpid())
+            // Once before too: a successor's note must not be overwritten.
+            if getppid() == parent { RunningScript(folder: folder).note(getpid()) }
         } catch {
             return complain("\(error)", .failed)
         }

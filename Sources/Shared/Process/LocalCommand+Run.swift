@@ -25,20 +25,17 @@ extension LocalCommand {
     ///   - outputLimit: bytes kept of each output; what is beyond it is read and dropped
     ///   - timeLimit: after it the program's group is ended and ``LocalResult/timedOut`` is true; none if nil
     ///   - onErrorOutput: called with each piece of error output as it is read
-    ///   - onStart: called once with the program's process id
     /// - Throws: ``LocalCommandError``, ``SystemError``; `CancellationError` once the cancelled program has ended
     public func run(
         outputLimit: Int = 64 << 20,
         timeLimit: Duration? = nil,
-        onErrorOutput: (@Sendable ([UInt8]) -> Void)? = nil,
-        onStart: (Int32) -> Void = { _ in }
+        onErrorOutput: (@Sendable ([UInt8]) -> Void)? = nil
     ) async throws -> LocalResult {
         let capture = CaptureBox()
         let process = try LocalProcess.start(self) { @Sendable stream, bytes in
             if stream == .errorOutput { onErrorOutput?(bytes) }
             capture.add(stream, bytes, limit: outputLimit)
         }
-        onStart(process.id)
         let timer = timeLimit.map { capture.limit(process, $0) }
         let exit = await withTaskCancellationHandler {
             await process.exit()
