@@ -60,6 +60,8 @@ struct Inquiry: Sendable {
             throw failure(confirmed.result)
         }
         guard let known = status.activation, known.nonce == nonce else {
+            // It holds the profile without having begun: what it could not say yet, it can say soon.
+            if status.holder?.nonce == nonce { throw failure(confirmed.result) }
             return .notActivated(failure(confirmed.result))
         }
         if let report = known.report { return .ended(report, nonce: nonce) }
