@@ -17,9 +17,9 @@ struct Held: Sendable {
         for path in paths {
             // Nix would ask every cache for one that is not there.
             guard let real = nix.storePath(path) else { throw AgentError.noSuchClosure(path) }
-            wanted.append(real)
+            if !wanted.contains(real) { wanted.append(real) }
         }
-        if let agent = nix.agentStorePath { wanted.append(agent) }
+        if let agent = nix.agentStorePath, !wanted.contains(agent) { wanted.append(agent) }
         let folder = try StateFolder.make(at: try path())
         let earlier = folderEntries(folder.path)
         // With several paths Nix itself numbers the links. It also sees to it that a collection under way spares them.

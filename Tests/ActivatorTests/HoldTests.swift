@@ -29,7 +29,7 @@ extension AgentTests {
 
         @Test func nothingPilesUp() async throws {
             let paths = [try await node.tracing("one"), try await node.tracing("two")].sorted()
-            for _ in 0..<3 { _ = try await node.run(.hold(paths)) }
+            for _ in 0..<3 { _ = try await node.run(.hold(paths + paths)) }
             #expect(held == paths)
             let past = timeval(tv_sec: time(nil) - 90_000, tv_usec: 0)
             for name in folderEntries(folder) {

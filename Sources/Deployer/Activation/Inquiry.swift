@@ -62,6 +62,8 @@ struct Inquiry: Sendable {
         guard let known = status.activation, known.nonce == nonce else {
             // Only an agent that got to its answer has also seen to it that the activation never begins.
             guard confirmed.result.exit == .code(ExitCode.failed.rawValue) else { throw failure(confirmed.result) }
+            // It holds the profile without having begun: what it could not say yet, it can say soon.
+            if status.holder?.nonce == nonce { throw failure(confirmed.result) }
             return .notActivated(failure(confirmed.result))
         }
         if let report = known.report { return .ended(report, nonce: nonce) }
