@@ -67,13 +67,14 @@ extension AgentTests {
             #expect(try await agent.end().exit == .code(0))
         }
 
-        @Test func aCanaryFolderThatVanishesConfirmsNothing() async throws {
+        @Test func aCanaryFolderThatIsMovedAwayConfirmsNothing() async throws {
             try await node.generations([try await node.tracing("old")])
             let closure = try await node.tracing("new")
             let waiting = try node.start(wait(closure))
             let agent = try node.start(.activate(request(closure, confirmTimeout: 2)))
             #expect(try await waiting.end().exit == .code(0))
-            try FileManager.default.removeItem(atPath: "\(node.path)/tmp")
+            // Moved in one step: to remove the folder, the canary would have to be removed before, and that confirms.
+            try FileManager.default.moveItem(atPath: "\(node.path)/tmp", toPath: "\(node.path)/elsewhere")
             #expect(try await agent.end().exit == .code(1))
             #expect(node.generation == 1)
         }
