@@ -5,11 +5,14 @@ SYSTEM := x86_64-linux
 # Where the goals below try out an installation without touching the machine's own.
 TRIAL := $(CURDIR)/.build-install
 JOBS ?= 2
+# Of `make chaos`; SEED does one run again.
+RUNS ?= 100
+SEED ?=
 
 DEPLOY := .build/release/deploy
 ACTIVATE := .build-static/release/activate
 
-.PHONY: build install trial test demo bench lint clean
+.PHONY: build install trial test demo bench chaos lint clean
 
 build:
 	@scripts/require build
@@ -39,6 +42,10 @@ demo: trial
 bench: trial
 	@scripts/require lab
 	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run
+
+chaos: trial
+	@scripts/require lab
+	@DEPLOY_PREFIX=$(TRIAL) chaos/run $(if $(SEED),--seed $(SEED),--runs $(RUNS))
 
 lint:
 	@scripts/require build
