@@ -23,10 +23,10 @@ def new_records(node, profile, before):
     return [record for record in profile.records(node) if record["id"] not in before.ids]
 
 
-def profile_problems(node, profile, before, names):
+def profile_problems(node, profile, before, names, was_frozen):
     """Link, generations, journal and what is active, held against each other.
 
-    `names` is the version of each closure.
+    `names` is the version of each closure; `was_frozen` is true where the state was read-only for a while.
     """
     current, generations = profile.current(node), profile.generations(node)
     for name, path in before.generations.items():
@@ -53,8 +53,12 @@ def profile_problems(node, profile, before, names):
     version = names[path][1] if path else None
     if not stuck and (first, last) != (version, version):
         yield f"active are {first} and {last}, but the profile is on {version}"
+    together = node.path(f"{profile.home}/{profile.name}.together")
+    if together.exists():
+        yield f"these began while another activation ran: {together.read_text().split()}"
     state = node.path(profile.state)
-    if state.exists():
+    # Where nothing could be written, nothing could be cleared either; the next deploy does.
+    if state.exists() and not was_frozen:
         for entry in state.iterdir():
             if entry.name.startswith(LEFTOVERS):
                 yield f"{entry.name} was left behind"

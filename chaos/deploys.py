@@ -11,7 +11,7 @@ from plan import BAD, GOOD
 
 PREFIX = pathlib.Path(os.environ.get("DEPLOY_PREFIX", "/usr/local"))
 
-# An activation is whole once both files name it. Going back to nothing takes both away.
+# An activation is whole once both files name it, and notes when it was not alone. Going back to nothing takes both away.
 CLOSURES = """
 let
   system = "x86_64-linux";
@@ -26,9 +26,11 @@ let
       /bin/chmod +x $out/deactivate
     '' ];
   }}) ''
+    exec 9>>${{home}}/${{profile}}.alone
+    flock --nonblock 9 || echo ${{version}} >>${{home}}/${{profile}}.together
     echo ${{version}} >${{home}}/${{profile}}.first
     echo activating ${{version}}
-    sleep 0.25
+    sleep 0.$((RANDOM % 5 + 1)) 9>&-
     ${{if builtins.substring 0 3 version == "bad" then "echo ${{version}} is bad >&2; exit 1" else ""}}
     echo ${{version}} >${{home}}/${{profile}}.last
   '';

@@ -116,7 +116,7 @@ def second_deploy(run, blow, node):
     return True
 
 
-FULL = "full state disk"
+FULL, READ_ONLY = "full state disk", "read-only state"
 GUARDED = ("staged", "setting", "script", "awaiting", "rolling back")
 FAULTS = {
     "guardian killed": killing("guardian", moments=GUARDED),
@@ -134,7 +134,7 @@ FAULTS = {
     "sshd down, long": tool("sshd-stop", "sshd-start", True),
     "power loss": tool("kill", "boot", False, is_alone=True),
     FULL: Fault(fill, empty, True, is_alone=True),
-    "read-only state": Fault(freeze, lambda run, blow, node: node.thaw(), True, is_alone=True),
+    READ_ONLY: Fault(freeze, lambda run, blow, node: node.thaw(), True, is_alone=True),
     "deploy killed": signaling(signal.SIGKILL),
     "deploy stopped": Fault(
         lambda run, blow, node: run.deploy.signal(signal.SIGSTOP), lambda run, blow, node: run.deploy.signal(signal.SIGCONT), True),

@@ -6,7 +6,7 @@ import traceback
 
 import checks
 from deploys import Deploy
-from faults import FAULTS, FULL, MOMENTS, ROLES
+from faults import FAULTS, FULL, MOMENTS, READ_ONLY, ROLES
 from lab import PROFILES
 
 # How long a deploy may take, and how long the nodes may then need to come to rest; generous, for a loaded machine.
@@ -187,7 +187,8 @@ class Run:
     def look_at_profiles(self):
         for place, before in self.befores.items():
             node, profile = self.place(place)
-            for problem in checks.profile_problems(node, profile, before, self.names):
+            frozen = any(blow.fault == READ_ONLY and (blow.node, blow.profile) == place for blow in self.struck)
+            for problem in checks.profile_problems(node, profile, before, self.names, frozen):
                 self.problems.append(f"{node.name}.{profile.name}: {problem}")
 
     def unwind(self):
