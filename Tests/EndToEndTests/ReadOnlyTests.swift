@@ -10,12 +10,12 @@ struct ReadOnlyTests {
     func aReadOnlyState() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
-            try await scene.node.shell(
-                "mount --bind \(Self.folder) \(Self.folder); mount -o remount,bind,ro \(Self.folder)")
+            let state = "\(Self.folder)/.deploy-swift"
+            try await scene.node.shell("mount --bind \(state) \(state); mount -o remount,bind,ro \(state)")
             expect(
                 try await scene.deploy("two"), is: .failed, says: "nothing changed", "Read-only file system")
             #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one"]))
-            try await scene.node.shell("umount \(Self.folder)")
+            try await scene.node.shell("umount \(state)")
             try await scene.deployed("three")
         }
     }

@@ -10,7 +10,7 @@ import Testing
 /// is always in a file, so that one which ends the process can be taken into the corpus.
 @Suite(.serialized) struct FuzzTests {
     private static let corpus = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/corpus"
-    private static let runs = Int(currentEnvironment()["FUZZ_RUNS"] ?? "") ?? 1000
+    private static let runs = Int(currentEnvironment()["FUZZ_RUNS"] ?? "") ?? 500
     private static let seed = UInt64(currentEnvironment()["FUZZ_SEED"] ?? "") ?? 1
     /// No input is longer than ``Mutator/limit``; the slowest machine needs a fraction of this.
     private static let patience = Duration.seconds(10)
@@ -50,7 +50,7 @@ private struct InputFile {
 
     init(_ name: String) throws {
         path = FileManager.default.temporaryDirectory.path + "/deploy-swift-fuzz-\(name)-\(getpid())"
-        FileManager.default.createFile(atPath: path, contents: nil)
+        try #require(FileManager.default.createFile(atPath: path, contents: nil))
         file = try #require(FileHandle(forWritingAtPath: path))
     }
 
@@ -77,6 +77,6 @@ private struct InputFile {
 /// The most memory that this process has had, in bytes.
 private func peakMemory() -> Int {
     var usage = rusage()
-    getrusage(RUSAGE_SELF, &usage)
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     return usage.ru_maxrss << 10
 }

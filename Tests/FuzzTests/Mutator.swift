@@ -57,7 +57,9 @@ struct Mutator {
         case 3:
             if !bytes.isEmpty { bytes[range.lowerBound % bytes.count] = .random(in: 0...255, using: &generator) }
         case 4:
-            if !bytes.isEmpty { bytes[range.lowerBound % bytes.count] ^= 1 << .random(in: 0..<8, using: &generator) }
+            if !bytes.isEmpty {
+                bytes[range.lowerBound % bytes.count] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
+            }
         case 5: repeatPart(range, of: &bytes)
         case 6:
             let other = known()

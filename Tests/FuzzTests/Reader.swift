@@ -62,7 +62,7 @@ struct Reader: Sendable, CustomTestStringConvertible {
     }
 
     static let status = Reader(name: "status", words: ["\"activation\":{", "\"state\":\"", "\"holder\":{"]) { bytes in
-        let result = RemoteResult(output: bytes, errorOutput: bytes, exit: .code(0))
+        let result = RemoteResult(exit: .code(0), output: bytes, errorOutput: bytes)
         guard let status = ProfileStatus(lastLineOf: result) else { return nil }
         return isWrittenAlike(status) ? nil : "not the same again: \(status)"
     }
