@@ -6,8 +6,13 @@ from lab import PROFILES
 # Left behind by nobody once there is a verdict.
 LEFTOVERS = ("canary-", "confirmed-", "expired-", "spare-", "script")
 
-# What may be told although a full disk has kept it from being written down: nothing of it can come to be untrue.
-UNWRITTEN = ("rolled back", "taken back", "failed", "stuck")
+# What may be told although the disk has kept it from being written down, and what whoever finishes it may then write.
+UNWRITTEN = {
+    "rolled back": {None, "rolledBack"}, "taken back": {None, "rolledBack"}, "failed": {None, "failed"},
+    "stuck": {None, "rolledBack", "stuck"},
+}
+# On a machine that is too busy for the short limits of these deploys.
+LATE = ("it was not confirmed within", "did not end in time")
 
 
 class Before:
@@ -83,8 +88,7 @@ def claim_problems(deploy, code, lab, befores, by_force):
         if claim == "taken back" and all(record["progress"].get("profileSet") == record.get("previous") for record in records):
             # It was on this before: there is nothing to take back.
             continue
-        if verdicts == {None} and records and claim in UNWRITTEN and "could not be written down" in deploy.text:
-            # The agent's exit code has told it; what is there is looked at later.
+        if records and claim in UNWRITTEN and verdicts <= UNWRITTEN[claim] and "could not be written down" in deploy.text:
             continue
         if claim not in CLAIMS or not verdicts <= CLAIMS[claim]:
             yield f"deploy says \"{claim}\" of {node.name}.{profile.name}, its journal says {verdicts}"

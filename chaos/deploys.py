@@ -73,7 +73,7 @@ def build(lab):
 class Deploy:
     """One call of `deploy`."""
 
-    def __init__(self, lab, closures, versions, folder, confirm_timeout=2, magic_rollback=True):
+    def __init__(self, lab, closures, versions, folder, confirm_timeout=2, magic_rollback=True, transport="libssh2"):
         self.closures = {place: closures[place[1], version] for place, version in versions.items()}
         folder.mkdir(parents=True)
         nodes = {}
@@ -88,7 +88,8 @@ class Deploy:
         (folder / "deploy.nix").write_text(f"{{ deploy = {nix({**settings, 'nodes': nodes})}; }}\n")
         self.log = folder / "log"
         with open(self.log, "w") as log:
-            words = [PREFIX / "bin" / "deploy", "--skip-checks", "--debug-logs", "--file", folder / "deploy.nix"]
+            words = [PREFIX / "bin" / "deploy", "--skip-checks", "--debug-logs", "--ssh-transport", transport]
+            words += ["--file", folder / "deploy.nix"]
             self.process = lab.start(words, log)
 
     @property

@@ -35,6 +35,8 @@ class Plan:
     others: dict
     confirm_timeout: int
     magic_rollback: bool
+    # For `--ssh-transport`.
+    transport: str
     # What the profiles are made to be first.
     before: str
     strikes: list
@@ -43,7 +45,7 @@ class Plan:
 
     def __str__(self):
         versions = ", ".join(f"{node}.{profile}={version}" for (node, profile), version in self.versions.items())
-        words = [f"seed {self.seed}: {versions}", f"before: {self.before}", f"magic rollback: {self.magic_rollback}"]
+        words = [f"seed {self.seed}: {versions}", f"before: {self.before}", f"magic rollback: {self.magic_rollback}", self.transport]
         return "; ".join(words + [f"confirm timeout: {self.confirm_timeout} s", *map(str, self.strikes)])
 
     @property
@@ -74,6 +76,7 @@ def draw(seed, node_count):
     return Plan(
         seed=seed, versions=versions, others={place: dice.choice([other for other in GOOD if other != version]) for place, version in versions.items()},
         confirm_timeout=confirm_timeout, magic_rollback=dice.random() < 0.9,
+        transport=dice.choices(["libssh2", "openssh"], [3, 1])[0],
         before=dice.choices(["as it is", "nothing", "an older generation"], [88, 5, 7])[0],
         strikes=strikes, settled_by=dice.choice(["the agent", "the next deploy"]),
     )

@@ -45,7 +45,8 @@ class Run:
             for number in self.plan.nodes for name, profile in PROFILES.items()
         }
         self.deploy = Deploy(
-            self.lab, self.closures, self.plan.versions, self.folder / "deploy", self.plan.confirm_timeout, self.plan.magic_rollback)
+            self.lab, self.closures, self.plan.versions, self.folder / "deploy", self.plan.confirm_timeout,
+            self.plan.magic_rollback, self.plan.transport)
         threads = [threading.Thread(target=self.strike, args=(blow,)) for blow in self.plan.strikes]
         for thread in threads:
             thread.start()
@@ -57,7 +58,7 @@ class Run:
         # What was said is held against what is there before anyone mends it, and once more after.
         self.rest()
         self.look_at(codes)
-        if not any(self.struck.values()) and codes[0][1] != (4 if self.plan.is_bad else 0):
+        if not any(self.struck.values()) and codes[0][1] != (4 if self.plan.is_bad or self.was_late else 0):
             self.problems.append(f"nothing struck it, but deploy ended with {codes[0][1]}: {self.deploy.text[-2000:]}")
         self.settle()
         self.look_at_profiles()
@@ -155,6 +156,10 @@ class Run:
             self.told.append((deploy.claims(self.lab), code))
             by_force = deploy is self.deploy and bool(forced)
             self.problems += checks.claim_problems(deploy, code, self.lab, self.befores, by_force)
+
+    @property
+    def was_late(self):
+        return any(words in self.deploy.text for words in checks.LATE)
 
     def unfinished(self):
         places = []
