@@ -21,7 +21,9 @@ def is_agent(words, *subcommands):
 
 # How each kind of process is known by its words.
 ROLES = {
-    "guardian": lambda words: is_agent(words, "guardian") and "script" not in words[:3],
+    # Whoever carries an activation; not who watches over it, nor what becomes a script.
+    "guardian": lambda words: is_agent(words, "guardian") and not {"script", "watch"} & set(words[2:3]),
+    "any agent": lambda words: bool(words) and words[0].endswith("/activate"),
     "agent": lambda words: is_agent(words, "activate", "confirm", "revoke", "recover"),
     "script": lambda words: any("/deploy-rs-activate" in word for word in words[:2]) and not is_agent(words, "guardian"),
     "nix-env": lambda words: bool(words) and words[0].rsplit("/", 1)[-1] == "nix-env",
@@ -121,6 +123,7 @@ GUARDED = ("staged", "setting", "script", "awaiting", "rolling back")
 FAULTS = {
     "guardian killed": killing("guardian", moments=GUARDED),
     "agent killed": killing("agent", moments=GUARDED),
+    "all agents killed": killing("any agent", moments=GUARDED),
     "script killed": killing("script", moments=("script", "rolling back")),
     "nix-env killed": killing("nix-env", moments=("setting", "rolling back")),
     "SSH sessions killed": killing("SSH sessions"),

@@ -19,10 +19,13 @@ class Lab:
 
     def tool(self, *words, check=True):
         """Runs a subcommand to its end; its output."""
-        return subprocess.run(
+        result = subprocess.run(
             [PROGRAM, *map(str, words)], env=self.environment, stdin=subprocess.DEVNULL, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, check=check,
-        ).stdout
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+        )
+        if check and result.returncode != 0:
+            raise RuntimeError(f"lab {' '.join(map(str, words))} ended with {result.returncode}: {result.stdout}")
+        return result.stdout
 
     def start(self, words, log):
         """Starts a program on the deployer's side; the process is the program's own."""

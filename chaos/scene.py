@@ -140,7 +140,7 @@ class Run:
     def rest(self):
         """Waits until no agent works on any node any more."""
         deadline = time.monotonic() + PATIENCE
-        working = [role for name, role in ROLES.items() if name in ("guardian", "agent", "script", "nix-env")]
+        working = [ROLES[name] for name in ("any agent", "script", "nix-env")]
         for number in self.plan.nodes:
             node = self.lab.nodes[number]
             while any(role(words) for _, words in node.processes() for role in working):
