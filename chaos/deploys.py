@@ -122,6 +122,9 @@ class Deploy:
         found = {}
         for line in self.text.splitlines():
             cells = re.split(r"\s{2,}", line.strip())
-            if len(cells) == 4 and cells[0] in names and cells[1] in PROFILES:
-                found[names[cells[0]], cells[1]] = cells[2]
+            # Whether a rollback could be verified is said behind it.
+            words = [re.sub(", (not )?verified$", "", cell) for cell in cells[2:]]
+            claim = next((word for word in words if word in CLAIMS), None)
+            if claim and cells[0] in names and cells[1] in PROFILES:
+                found[names[cells[0]], cells[1]] = claim
         return found or None
