@@ -60,8 +60,14 @@ struct Relay: Sendable {
             PrivateCanary(folder: folder, record: earlier).clear()
         }
         let record = try Record(request, link)
-        try journal.reserve()
-        try journal.write(record)
+        do {
+            try journal.reserve()
+            try journal.write(record)
+        } catch {
+            // Nothing was staged: on a full disk every byte counts.
+            journal.releaseSpares()
+            throw error
+        }
         if let earlier { journal.clearNames(of: earlier.id) }
         return record
     }
