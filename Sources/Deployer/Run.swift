@@ -139,7 +139,8 @@ struct Run: Sendable {
 
     private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
         let rollout = Rollout(
-            limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay, boot: options.boot)
+            limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay,
+            kind: options.dryActivate ? .dry : options.boot ? .boot : .live)
         let results = options.dryActivate ? await rehearse(rollout, nodes) : await change(rollout, nodes)
         if results.count > 1 || results.contains(where: \.hasFailed) { console.show(Summary(results: results).text) }
         FailureTails(results: results, console: console).tell()

@@ -13,7 +13,7 @@ struct Rollout: Sendable {
     /// Set by the first failure, and by whoever else wants nothing new to start.
     let brake: Brake
     let underWay: UnderWay
-    let boot: Bool
+    let kind: RunKind
 
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode], _ work: @escaping Work) async -> [ProfileResult] {
@@ -29,7 +29,7 @@ struct Rollout: Sendable {
                 results.append(ProfileResult(profile: profile, outcome: .notStarted, tail: tail))
                 continue
             }
-            underWay.add(profile, boot: boot)
+            underWay.add(profile, fate: kind.fate(of: profile))
             let result = await work(profile, node, tail)
             underWay.remove(profile)
             if !result.outcome.isSuccess { brake.set() }
