@@ -66,12 +66,12 @@ struct ReconnectionTests {
     func aSuspendedGuardianIsUnknown() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
-            let guardian = "pkill -f '[b]in/activate guardian' -"
-            let run = try scene.start("two", then: Script.hold, extra: "activationTimeout = 1000;", ["--confirm-timeout", "1"])
-            try await scene.node.waits(for: Script.isHeld)
-            try await scene.node.shell("touch /root/go; \(guardian)STOP")
-            try await expect(run, endsAs: .unknown, says: "said nothing for longer than its own limits allow")
-            try await scene.node.shell("\(guardian)CONT")
+            func guardian(_ signal: String) -> String { "pkill -\(signal) -f '[b]in/activate guardian'" }
+            let run = try scene.start("two", then: guardian("STOP"), extra: "activationTimeout = 1;")
+            try await expect(
+                run, endsAs: .unknown, says: "said nothing for longer than its own limits allow", "deploy status")
+            try await scene.node.shell(guardian("CONT"))
+            try await scene.node.waits(for: "\(Script.has("committed")) || \(Script.has("rolledBack"))")
         }
     }
 
