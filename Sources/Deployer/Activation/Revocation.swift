@@ -70,7 +70,7 @@ struct Revocation: Sendable {
     }
 
     private func listen(
-        to command: (words: [String], input: [UInt8]), on remote: any Remote, _ committed: VerdictReport,
+        to command: (words: [String], input: RemoteInput), on remote: any Remote, _ committed: VerdictReport,
         _ log: inout ActivationLog
     ) async throws -> ProfileOutcome {
         let process = try await remote.start(command.words, input: command.input)
