@@ -39,7 +39,8 @@ struct PreflightTests {
         let secret = Secret(Array("hunter2".utf8))
         let command = Elevation.password(["sudo", "-u", "root"], secret).applied(to: ["id"])
         #expect(command.words == ["sudo", "-u", "root", "-S", "-p", "", "id"])
-        #expect(command.input == Array("hunter2\n".utf8))
+        #expect(command.input.bytes == Array("hunter2\n".utf8))
+        #expect(command.input.holdsSecret)
         #expect(!"\(secret) \(String(reflecting: Elevation.password(["sudo"], secret)))".contains("hunter2"))
     }
 }

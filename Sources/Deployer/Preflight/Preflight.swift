@@ -29,7 +29,7 @@ struct ReadyConnection: Sendable {
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
-    ) -> (words: [String], input: [UInt8]) {
+    ) -> (words: [String], input: RemoteInput) {
         let words = ["\(agent)/bin/activate"] + command.words(options)
         return (elevations[profile.elevation] ?? .none).applied(to: words)
     }
@@ -108,6 +108,8 @@ struct Preflight: Sendable {
     ) async throws -> Elevation {
         if test == nil || test?.works == true { return .words(prefix) }
         guard isInteractive else { throw refusal(prefix, test) }
+        // It would not be sent: nobody need type it.
+        if let doubt = await remote.doubt { throw doubt.error }
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
@@ -130,7 +132,7 @@ struct Preflight: Sendable {
     }
 
     /// Runs a command that has to answer at once.
-    func answer(_ remote: any Remote, _ words: [String], input: [UInt8] = []) async throws -> RemoteResult {
+    func answer(_ remote: any Remote, _ words: [String], input: RemoteInput = .none) async throws -> RemoteResult {
         let limit = Preflight.answerLimit
         guard let result = try await before(.now + limit, { try await remote.run(words, input: input, limit: 1 << 20) })
         else { throw PreflightError.silent(after: limit) }

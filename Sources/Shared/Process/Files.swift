@@ -22,8 +22,12 @@ public func isRunnable(_ path: String) -> Bool {
 
 /// Writes a text to a blocking descriptor; false if nobody reads it.
 @discardableResult
-public func writeAll(_ descriptor: Int32, _ text: String) -> Bool {
-    var rest = Array(text.utf8)[...]
+public func writeAll(_ descriptor: Int32, _ text: String) -> Bool { writeAll(descriptor, Array(text.utf8)) }
+
+/// As ``writeAll(_:_:)-swift.function``, bytes unchanged.
+@discardableResult
+public func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
+    var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {
