@@ -14,7 +14,7 @@ struct Agent: Sendable {
             case .wait(let request): return await wait(request)
             case .revoke(let request): return await revoke(request)
             case .confirm(let request): return try await confirm(request)
-            case .status(let profiles): return try status(profiles)
+            case .status(let request): return try status(request)
             case .recover(let profiles): return await recover(profiles)
             case .hold(let paths):
                 try await Held(nix: Nix(environment)).hold(paths)
@@ -76,15 +76,15 @@ struct Agent: Sendable {
         let link = try ProfileLink(request.profile, environment: environment)
         let report = try await Confirm(link: link, nonce: request.nonce).run()
         Reporter(.events).send(.verdict(report))
-        return report.verdict.exitCode.rawValue
+        return report.exitCode.rawValue
     }
 
-    private func status(_ profiles: [ProfileLocation]) throws -> Int32 {
+    private func status(_ request: StatusRequest) throws -> Int32 {
         var code = ExitCode.done.rawValue
-        for profile in profiles {
+        for profile in request.profiles {
             do {
                 let link = try ProfileLink(profile, environment: environment)
-                Reporter(.events).sendLine(try Status(link: link).read())
+                Reporter(.events).sendLine(try Status(link: link, history: request.history).read())
             } catch {
                 code = complain("\(error)", .failed)
             }

@@ -9,6 +9,8 @@ final class EventLog: Sendable {
     /// Bytes of events; output beyond it is dropped, so that a script that writes for ever cannot fill the disk.
     static let limit = 16 << 20
     static let lastLineCount = 20
+    /// Bytes.
+    static let lastLineSize = 500
 
     private struct State {
         var size = 0
@@ -35,7 +37,9 @@ final class EventLog: Sendable {
         log?.note(event)
         state.withLock { state in
             if case .output(_, let line) = event {
-                state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [String(line.prefix(500))]
+                // By bytes: what is kept must fit into the journal's spare room.
+                let kept = String(decoding: line.utf8.prefix(Self.lastLineSize), as: UTF8.self)
+                state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [kept]
                 if state.isFull { return }
                 state.isFull = state.size > Self.limit
             }

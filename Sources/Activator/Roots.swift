@@ -8,12 +8,12 @@ struct Roots: Sendable {
     let nix: Nix
 
     /// As `nix-store --add-root` numbers them.
-    private static let names = ["root", "root-2", "root-3"]
+    private static let names = ["root", "root-2", "root-3", "root-4"]
 
     /// Holds what the record names. Failing is only said: it matters where a collection runs in the same minutes.
     func hold(_ record: Record, _ events: EventLog) async {
         release()
-        let wanted = [record.previous?.path, record.closure, nix.agentStorePath]
+        let wanted = [record.previous?.path, record.closure, nix.agentStorePath, record.runningSystem]
         let paths = wanted.compactMap { $0.flatMap(nix.storePath) }
         do {
             guard isScanned else {

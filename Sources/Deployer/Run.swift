@@ -71,7 +71,8 @@ struct Run: Sendable {
         let nix = try await detectNix()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let plan = try await plan(try requests(targets, nix), nix)
-        let report = StatusReport(preflight: preflight(try await agents), console: console, limit: options.parallel)
+        let report = StatusReport(
+            preflight: preflight(try await agents), console: console, limit: options.parallel, history: options.history)
         return await report.run(plan)
     }
 
@@ -133,7 +134,7 @@ struct Run: Sendable {
     private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
         interruption.activationBegins()
         let mode = ActivationMode(
-            dryActivate: options.dryActivate, boot: options.boot,
+            dryActivate: options.dryActivate, boot: options.boot, waitLock: options.waitLock,
             agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
             deployer: "\(user.name)@\(user.machine)")
         let rollout = Rollout(

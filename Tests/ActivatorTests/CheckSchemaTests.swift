@@ -63,7 +63,7 @@ struct CheckSchemaTests {
     @Test func everySettingOfTheSchemaIsDescribed() throws {
         let schema = try JSONDecoder().decode(CheckJSON.self, from: Data(contentsOf: interface))
         let sets = ["settings", "node", "profile"].compactMap { schema["$defs"]?[$0]?["properties"]?.members }
-        #expect(sets.map(\.count) == [12, 3, 2])
+        #expect(sets.map(\.count) == [13, 3, 2])
         for (name, setting) in sets.flatMap({ $0 }) {
             #expect(setting["description"]?.text?.hasSuffix(".") == true, "\(name)")
         }

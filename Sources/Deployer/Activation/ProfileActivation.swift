@@ -10,6 +10,8 @@ import Shared
 struct ActivationMode: Sendable {
     var dryActivate = false
     var boot = false
+    /// Seconds to wait for another deploy that holds a profile.
+    var waitLock = 0
     var agentOptions = AgentOptions()
     /// `alice@laptop`.
     var deployer: String
@@ -72,7 +74,11 @@ struct ProfileActivation: Sendable {
         request.autoRollback = profile.autoRollback
         request.dryActivate = mode.dryActivate
         request.boot = mode.boot
-        request.session = .init(nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        var session = ActivateRequest.Session(
+            nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        session.onPartialFailure = profile.onPartialFailure
+        session.waitLock = mode.waitLock
+        request.session = session
         return request
     }
 
@@ -146,7 +152,7 @@ struct ProfileActivation: Sendable {
     // MARK: After the channel was lost
 
     private func ask(since started: ContinuousClock.Instant, after failure: any Error) async -> ProfileOutcome {
-        let limits = (activationTimeout ?? 0) + (profile.magicRollback ? profile.confirmTimeout : 0)
+        let limits = mode.waitLock + (activationTimeout ?? 0) + (profile.magicRollback ? profile.confirmTimeout : 0)
         let deadline = max(started + .seconds(limits), .now) + ProfileActivation.rollbackGrace
         console.tell(
             .warn,

@@ -55,6 +55,7 @@ struct PlannedProfile: Sendable, Equatable {
     var confirmTimeout: Int
     /// Seconds; nil unless set.
     var activationTimeout: Int?
+    var onPartialFailure = PartialFailurePolicy.rollback
 
     /// `web1.system`, as errors name it.
     var label: String { "\(node).\(name)" }

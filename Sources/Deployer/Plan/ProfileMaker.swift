@@ -46,7 +46,8 @@ struct ProfileMaker {
             remoteBuild: overrides.remoteBuild || settings.remoteBuild ?? false,
             tempPath: try tempPath(),
             confirmTimeout: overrides.confirmTimeout ?? settings.confirmTimeout ?? 30,
-            activationTimeout: overrides.activationTimeout ?? settings.activationTimeout
+            activationTimeout: overrides.activationTimeout ?? settings.activationTimeout,
+            onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback
         )
     }
 

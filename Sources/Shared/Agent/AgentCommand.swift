@@ -9,7 +9,7 @@ public enum AgentCommand: Sendable, Equatable {
     /// Takes the canary and waits for the verdict, printed as one ``AgentEvent/verdict(_:)``.
     case confirm(ConfirmRequest)
     /// Prints one ``ProfileStatus`` a line for each profile, and changes nothing.
-    case status([ProfileLocation])
+    case status(StatusRequest)
     /// Finishes what was interrupted in these profiles; prints events.
     case recover([ProfileLocation])
     /// Keeps these store paths, and the agent itself, from being collected until they are activated, for a day at
@@ -42,6 +42,9 @@ public struct ActivateRequest: Sendable, Equatable {
         public var activationTimeout: Int?
         /// Who deploys, and from where: `alice@laptop`; shown to others, never trusted.
         public var deployer: String
+        public var onPartialFailure = PartialFailurePolicy.rollback
+        /// How many seconds to wait for another deploy that holds the profile, 0 to 65535.
+        public var waitLock = 0
 
         public init(nonce: String, activationTimeout: Int?, deployer: String) {
             self.nonce = nonce
@@ -105,6 +108,21 @@ public struct ConfirmRequest: Sendable, Equatable {
     }
 }
 
+public struct StatusRequest: Sendable, Equatable {
+    public var profiles: [ProfileLocation]
+    /// How many of the last activations to tell of, 0 to 65535.
+    public var history: Int
+
+    public init(_ profiles: [ProfileLocation], history: Int = 0) {
+        self.profiles = profiles
+        self.history = history
+    }
+}
+
+extension StatusRequest: ExpressibleByArrayLiteral {
+    public init(arrayLiteral profiles: ProfileLocation...) { self.init(profiles) }
+}
+
 extension AgentCommand {
     /// The words after the program's name.
     public func words(_ options: AgentOptions = AgentOptions()) -> [String] {
@@ -120,7 +138,9 @@ extension AgentCommand {
         case .revoke(let request):
             ["revoke"] + request.profile.words + (request.nonce.map { ["--nonce", $0] } ?? [])
         case .confirm(let request): ["confirm"] + request.profile.words + ["--nonce", request.nonce]
-        case .status(let profiles): ["status"] + profiles.flatMap(\.words)
+        case .status(let request):
+            ["status"] + request.profiles.flatMap(\.words)
+                + (request.history > 0 ? ["--history", String(request.history)] : [])
         case .recover(let profiles): ["recover"] + profiles.flatMap(\.words)
         case .hold(let paths): ["hold"] + paths
         }
@@ -137,6 +157,10 @@ extension ActivateRequest {
         if boot { words.append("--boot") }
         guard let session else { return words }
         words += ["--nonce", session.nonce, "--deployer", session.deployer]
+        if session.onPartialFailure != .rollback {
+            words += ["--on-partial-failure", session.onPartialFailure.rawValue]
+        }
+        if session.waitLock > 0 { words += ["--wait-lock", String(session.waitLock)] }
         return words + (session.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
     }
 }
