@@ -38,7 +38,7 @@ final class EventLog: Sendable {
         state.withLock { state in
             if case .output(_, let line) = event {
                 // By bytes: what is kept must fit into the journal's spare room.
-                let kept = String(decoding: line.utf8.prefix(Self.lastLineSize), as: UTF8.self)
+                let kept = Record.bounded(line, Self.lastLineSize)
                 state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [kept]
                 if state.isFull { return }
                 state.isFull = state.size > Self.limit

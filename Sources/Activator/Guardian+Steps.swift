@@ -83,7 +83,9 @@ extension Guardian {
         do {
             record.progress.bootStarted = true
             try save()
-            return try await work.setBoot(record).map { .bootFailed($0) } ?? .bootSet
+            let failure = try await work.setBoot(record)
+            record.lastLines = events.lastLines
+            return failure.map { .bootFailed($0) } ?? .bootSet
         } catch {
             return .bootFailed("the next boot could not be prepared: \(error)")
         }

@@ -47,9 +47,10 @@ extension Guardian {
     mutating func conclude(_ verdict: Verdict, _ reason: String?, _ failure: String?) -> Activation.Event? {
         if record.report == nil {
             record.report = report(verdict, reason, failure)
-            record.reason = reason.map(Record.bounded)
+            record.reason = reason.map { Record.bounded($0) }
         }
-        if !events.lastLines.isEmpty { record.lastLines = events.lastLines }
+        // Of a rollback that went well nobody asks what it wrote.
+        if record.lastLines.isEmpty || verdict == .stuck { record.lastLines = events.lastLines }
         do {
             if verdict != .committed {
                 record.endedAt = time(nil)
@@ -79,8 +80,8 @@ extension Guardian {
                 .joined(separator: "; ")
         }
         var report = VerdictReport(
-            verdict, generation: generation, reason: reason.map(Record.bounded),
-            rollbackFailure: failure.map(Record.bounded))
+            verdict, generation: generation, reason: reason.map { Record.bounded($0) },
+            rollbackFailure: failure.map { Record.bounded($0) })
         report.needsReboot = record.needsReboot ? true : nil
         return report
     }

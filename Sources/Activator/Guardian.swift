@@ -58,10 +58,10 @@ struct Guardian {
         let wasThisBoot = record.bootID == bootID
         record.guardian = ProcessIdentity(of: getpid())
         record.bootID = bootID
+        await work.hold(record)
         var effect: Activation.Effect?
         switch start {
         case .begin:
-            await work.hold(record)
             effect = machine.handle(.begin)
         case .resume:
             await work.endPredecessor()

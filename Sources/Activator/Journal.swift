@@ -13,6 +13,7 @@ struct Journal: Sendable {
         case undo = "spare-undo"
         case verdict = "spare-verdict"
 
+        /// Bytes: more than any record has.
         static let size = 32 << 10
     }
 

@@ -32,7 +32,7 @@ struct Record: Sendable, Codable, Equatable {
     var previous: Generation?
     /// What the link said before, word for word.
     var previousTarget: String?
-    /// The NixOS system that ran before, by its folder in the store; nil where none did, or the profile is another's.
+    /// The NixOS system that ran before, by its folder in the store; nil where none did, or the closure holds none.
     var runningSystem: String?
     var policy: Activation.Policy
     var onPartialFailure: PartialFailurePolicy
@@ -89,7 +89,7 @@ extension Record {
         policy = Activation.Policy(
             magicRollback: request.magicRollback, autoRollback: request.autoRollback, boot: request.boot, kind: kind)
         onPartialFailure = request.session?.onPartialFailure ?? .rollback
-        runningSystem = kind == .system ? NixOSSystem.running()?.path : nil
+        runningSystem = NixOSSystem(in: request.closure) == nil ? nil : NixOSSystem.running()?.path
         confirmTimeout = request.confirmTimeout
         activationTimeout = request.session?.activationTimeout
         tempPath = request.tempPath
@@ -102,8 +102,11 @@ extension Record {
 
 extension Record {
     /// A text of any length as records keep it.
-    static func bounded(_ text: String) -> String {
-        text.utf8.count > 4096 ? String(decoding: text.utf8.prefix(4096), as: UTF8.self) + " …" : text
+    ///
+    /// - Parameter limit: in bytes; the line feeds and other controls among them become blanks
+    static func bounded(_ text: String, _ limit: Int = 1000) -> String {
+        let bytes = text.utf8.prefix(limit).map { $0 < 0x20 ? UInt8(ascii: " ") : $0 }
+        return String(decoding: bytes, as: UTF8.self) + (text.utf8.count > limit ? " …" : "")
     }
 
     /// The history's view of it; nil unless it has ended.

@@ -112,9 +112,9 @@ struct Rollback: Sendable {
             try await run([scripts[0]], isBoot ? .boot : .activate)
         } else if isRunnable(scripts[1]) {
             try await run([scripts[1], action], isBoot ? .boot : .activate)
-        } else if isRunnable("\(link.path)/activate"), !isBoot {
+        } else if isRunnable("\(link.path)/activate") {
             // Home Manager and nix-darwin: live only, so a boot that failed has nothing to undo with it.
-            try await run(["\(link.path)/activate"], .activate)
+            if !isBoot { try await run(["\(link.path)/activate"], .activate) }
         } else {
             return "the link is back, but nothing could be activated again: \(previous.path) has no script for that"
         }

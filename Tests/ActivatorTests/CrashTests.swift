@@ -190,6 +190,17 @@ private final class SimulatedNode: NodeWork {
         #expect(stops > 30)
     }
 
+    /// What the other tests look for can be found.
+    @Test func aDiskThatDoesNotSyncIsFoundOut() async throws {
+        let disk = SimulatedDisk(try before(), syncsFiles: false)
+        let policy = Activation.Policy(magicRollback: false, autoRollback: true, boot: false)
+        _ = try await live(disk, policy)
+        let broken = disk.afterPowerLoss.filter { image in
+            (try? Journal(folder: folder(SimulatedDisk(image))).read())?.id != "new"
+        }
+        #expect(!broken.isEmpty)
+    }
+
     @Test(arguments: policies)
     func aRecoveryThatIsStoppedIsFinishedByTheNext(policy: Activation.Policy) async throws {
         let before = try before()

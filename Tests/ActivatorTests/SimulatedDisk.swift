@@ -28,12 +28,15 @@ final class SimulatedDisk: FileOperations {
     }
 
     private let state: Mutex<State>
+    private let syncsFiles: Bool
     /// Called after each rename, as another process that watches the folder.
     let onRename: @Sendable (SimulatedDisk, String) -> Void
 
-    /// - Parameter files: durable ones, to begin with
+    /// - Parameters:
+    ///   - files: durable ones, to begin with
+    ///   - syncsFiles: false for a disk that lies about it
     init(
-        _ files: [String: [UInt8]] = [:], stopAt: Int? = nil,
+        _ files: [String: [UInt8]] = [:], stopAt: Int? = nil, syncsFiles: Bool = true,
         onRename: @escaping @Sendable (SimulatedDisk, String) -> Void = { _, _ in }
     ) {
         var state = State()
@@ -45,6 +48,7 @@ final class SimulatedDisk: FileOperations {
         state.folders = [state.names]
         state.stopAt = stopAt
         self.state = Mutex(state)
+        self.syncsFiles = syncsFiles
         self.onRename = onRename
     }
 
@@ -105,7 +109,9 @@ final class SimulatedDisk: FileOperations {
             try change { state throws(SystemError) in state.inodes[number]?.bytes = Array(part) }
         }
         guard how.contains(.durable) else { return }
-        try change { state throws(SystemError) in state.inodes[number]?.durable = bytes }
+        try change { [syncsFiles] state throws(SystemError) in
+            if syncsFiles { state.inodes[number]?.durable = bytes }
+        }
     }
 
     func reserve(_ name: String, size: Int) throws(SystemError) {
