@@ -41,6 +41,10 @@ struct PartialFailureTests {
             expect(
                 kept, is: .done, says: "deployed and confirmed", "some units failed: fresh.service",
                 "words of fresh.service")
+            try await scene.node.shell("systemctl reset-failed fresh.service")
+            try write(scene, extra: "")
+            let again = try await scene.lab.deploy([scene.fixture.flake, "--on-partial-failure", "warn"])
+            expect(again, is: .done, says: "some units failed: fresh.service")
         }
     }
 }
