@@ -17,6 +17,7 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case staleCanary(String, reason: String)
     case noGeneration(link: String)
     case refused
+    case guardianNotStarted([String])
 
     var description: String {
         switch self {
@@ -43,6 +44,8 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .staleCanary(let path, let reason):
             "the canary \(path) of an earlier run cannot be removed (\(reason)): remove it, or use another temp path"
         case .noGeneration(let link): "\(link) has no earlier generation to go back to"
+        case .guardianNotStarted(let lines):
+            "the guardian did not start" + (lines.isEmpty ? "" : ": \(lines.joined(separator: " "))")
         case .refused: "its deployer had asked for it and given it up before it began"
         }
     }

@@ -63,6 +63,22 @@ struct ProfileLock: Sendable {
         return nil
     }
 
+    /// Takes over copies of the locks that our starter holds and gives us as standard input and output; nil if these are
+    /// something else.
+    static func handedOver(in folder: StateFolder) throws(SystemError) -> ProfileLock? {
+        let exclusion = FileLock(descriptor: try .highCopy(of: STDIN_FILENO))
+        let lock = ProfileLock(exclusion: exclusion, liveness: FileLock(descriptor: try .highCopy(of: STDOUT_FILENO)))
+        let isOurs =
+            folder.isFile(exclusionName, lock.exclusion.descriptor)
+            && folder.isFile(livenessName, lock.liveness.descriptor)
+        return isOurs && lock.isKept ? lock : nil
+    }
+
+    /// True while it is ours; what someone who shares it has let go of, and nobody has taken since, is ours again.
+    var isKept: Bool {
+        [exclusion, liveness].allSatisfy { flock($0.descriptor.raw, LOCK_EX | LOCK_NB) == 0 }
+    }
+
     /// Who holds the lock; nil if nobody does.
     static func holder(in folder: StateFolder) throws(SystemError) -> LockHolder? {
         guard try FileLock.isHeld(livenessName, in: folder) else { return nil }

@@ -8,6 +8,11 @@ struct Guardian {
         case begin
         /// From wherever the one before died.
         case resume
+        /// As ``resume``, for a caller who goes on to hold the profile's lock.
+        case finish
+
+        /// How the work of one that died is taken up.
+        var afterDeath: Start { self == .finish ? .finish : .resume }
     }
 
     let link: ProfileLink
@@ -53,7 +58,7 @@ struct Guardian {
         case .begin:
             await roots.hold(record, events)
             effect = machine.handle(.begin)
-        case .resume:
+        case .resume, .finish:
             await running.end(events)
             let confirmed = canary.isConfirmed
             let remains = Activation.Remains(state: record.state, isConfirmed: confirmed, reason: record.reason)

@@ -172,6 +172,14 @@ extension StateFolder {
         return fstatat(descriptor.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0
     }
 
+    /// True if the descriptor is of the file that has this name here.
+    func isFile(_ name: String, _ file: OwnedDescriptor) -> Bool {
+        var named = stat()
+        var opened = stat()
+        return fstatat(descriptor.raw, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file.raw, &opened) == 0
+            && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino
+    }
+
     private func sync() throws(SystemError) {
         guard fsync(descriptor.raw) == 0 else { throw SystemError("fsync", path) }
     }

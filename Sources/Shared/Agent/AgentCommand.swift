@@ -10,8 +10,9 @@ public enum AgentCommand: Sendable, Equatable {
     case confirm(ConfirmRequest)
     /// Prints one ``ProfileStatus`` a line for each profile, and changes nothing.
     case status([ProfileLocation])
-    /// Finishes what was interrupted in these profiles; prints events.
-    case recover([ProfileLocation])
+    /// Finishes what was interrupted in these profiles, and prints events; without any, in all that there are on the
+    /// machine, as their owners, and prints plain lines. In the background: ends once a guardian has each of them.
+    case recover([ProfileLocation], background: Bool = false)
     /// Keeps these store paths, and the agent itself, from being collected until they are activated, for a day at
     /// most; prints nothing. Exit status 1, with the reason on standard error, if it cannot.
     case hold([String])
@@ -121,7 +122,8 @@ extension AgentCommand {
             ["revoke"] + request.profile.words + (request.nonce.map { ["--nonce", $0] } ?? [])
         case .confirm(let request): ["confirm"] + request.profile.words + ["--nonce", request.nonce]
         case .status(let profiles): ["status"] + profiles.flatMap(\.words)
-        case .recover(let profiles): ["recover"] + profiles.flatMap(\.words)
+        case .recover(let profiles, let background):
+            ["recover"] + (background ? ["--background"] : []) + profiles.flatMap(\.words)
         case .hold(let paths): ["hold"] + paths
         }
     }

@@ -23,7 +23,8 @@ enum AgentSubcommand: String {
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
         case .revoke, .confirm: ["--nonce"]
-        case .status, .recover, .hold: []
+        case .recover: ["--background"]
+        case .status, .hold: []
         }
     }
 }
@@ -38,7 +39,9 @@ struct AgentWords {
     private var user: String?
     private var name: String?
 
-    private static let plainFlags: Set = ["--magic-rollback", "--auto-rollback", "--dry-activate", "--boot"]
+    private static let plainFlags: Set = [
+        "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background",
+    ]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
 
     mutating func take(
@@ -70,7 +73,7 @@ struct AgentWords {
         case .revoke: .revoke(RevokeRequest(profile: try profile(), nonce: try nonce()))
         case .confirm: .confirm(ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce")))
         case .status: .status(try allProfiles())
-        case .recover: .recover(try allProfiles())
+        case .recover: .recover(try allProfiles(orNone: true), background: flags.contains("--background"))
         case .hold: .hold(try required(paths.isEmpty ? nil : paths, "a store path"))
         }
     }
@@ -121,10 +124,10 @@ struct AgentWords {
             nonce: nonce, activationTimeout: timeout, deployer: values["--deployer"] ?? "unknown")
     }
 
-    private func allProfiles() throws(AgentUsageError) -> [ProfileLocation] {
+    private func allProfiles(orNone: Bool = false) throws(AgentUsageError) -> [ProfileLocation] {
         if user != nil { throw .missing("option --profile-name, which --profile-user goes with,") }
         if name != nil { throw .missing("option --profile-user, which --profile-name goes with,") }
-        guard !profiles.isEmpty else {
+        guard orNone || !profiles.isEmpty else {
             throw .missing("option --profile-path, or --profile-user and --profile-name,")
         }
         return profiles
