@@ -98,8 +98,14 @@ struct ProfileLock: Sendable {
         ftruncate(lock.descriptor.raw, max(0, count))
     }
 
-    /// Lets go of our descriptors; a process that has copies goes on holding the lock.
-    func release() {
+    /// Lets go of the lock, whoever has been lent it.
+    func end() {
+        for file in [exclusion, liveness] { flock(file.descriptor.raw, LOCK_UN) }
+        handOver()
+    }
+
+    /// Lets go of our descriptors: whoever has copies goes on holding the lock.
+    func handOver() {
         liveness.descriptor.close()
         exclusion.descriptor.close()
     }

@@ -25,6 +25,8 @@ struct GuardianProcess: Sendable {
         if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
         if words.first == OwnerLauncher.word { return await OwnerLauncher.main(Array(words.dropFirst())) }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        let shutdown = Shutdown.watch()
+        defer { withExtendedLifetime(shutdown) {} }
         if words.first == GuardianWatcher.word { return await GuardianWatcher.main(Array(words.dropFirst())) }
         // The locks are ours: no script may keep them longer.
         for number in numbers where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 { return notByHand() }

@@ -17,6 +17,9 @@ struct GuardianWatcher {
         "SYSTEMD_EXEC_PID",
     ]
 
+    private let journal: Journal
+    /// Of the record that it is about.
+    private let id: String
     private let lock: ProfileLock
     private let pulse: OwnedDescriptor
     /// After the kind of start: what a guardian is told.
@@ -31,13 +34,16 @@ struct GuardianWatcher {
             guard let folder = try StateFolder.find(beside: ProfileLink(path: words[1])),
                 let lock = try ProfileLock.handedOver(in: folder)
             else { return GuardianProcess.notByHand() }
+            let journal = Journal(folder: folder)
+            guard let record = try journal.read() else { throw AgentError.noGeneration(link: words[1]) }
             let events = try folder.open(EventLog.fileName, O_WRONLY | O_APPEND)
             guard let pulse = try GuardianClaim.take(words[2], in: folder) else {
                 return complain("whoever started this guardian has given it up", .failed)
             }
             try redirect(events)
             let watcher = GuardianWatcher(
-                lock: lock, pulse: try .highCopy(of: pulse.raw), arguments: [words[1]] + words.dropFirst(3))
+                journal: journal, id: record.id, lock: lock, pulse: try .highCopy(of: pulse.raw),
+                arguments: [words[1]] + words.dropFirst(3))
             return await watcher.run(start)
         } catch {
             return complain("\(error)", .failed)
@@ -64,8 +70,7 @@ struct GuardianWatcher {
                 // No memory, no process number: perhaps soon.
                 try? await Task.sleep(for: .seconds(1))  // cancelling is not used here
             }
-            // It may have let go of the profile, and told its verdict, just before.
-            guard lock.isKept else { return complain("the guardian died after its verdict: \(problem)", .failed) }
+            guard isUnfinished else { return complain("the guardian died after its verdict: \(problem)", .failed) }
             guard replacements < Self.replacements else {
                 return complain("\(Self.replacements + 1) guardians died one after the other: \(problem)", .failed)
             }
@@ -74,6 +79,13 @@ struct GuardianWatcher {
             EventLog(afterCut: true)
                 .send(.warning("the guardian died before its verdict (\(problem)): another one finishes its work"))
         }
+    }
+
+    /// False once there is a verdict: whoever heard of it may be at work on the profile already, some of them holding the
+    /// lock that we were lent.
+    private var isUnfinished: Bool {
+        guard lock.isKept, let record = try? journal.read() else { return false }
+        return record.id == id && !record.isFinished
     }
 
     private func guardian(_ start: Guardian.Start) throws -> LocalProcess {

@@ -24,11 +24,11 @@ struct Recovery: Sendable {
         if background {
             _ = try await GuardianStart(start: .resume, link: link, folder: folder, lock: lock)
                 .run() { reporter.send(.warning($0)) }
-            lock.release()
+            lock.handOver()
             return .done
         }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).finish(record, lock)
-        lock.release()
+        lock.end()
         reporter.send(.verdict(report))
         return report.verdict == .stuck ? .stuck : .done
     }
@@ -49,7 +49,7 @@ struct Recovery: Sendable {
         if let report = try journal.record(record.id)?.report { return report }
         reporter.send(.warning("the agent's guardian died before its verdict: finishing its work \(lastComplaint)"))
         if let lock = try ProfileLock.tryTake(in: folder, for: record.holder) {
-            defer { lock.release() }
+            defer { lock.end() }
             if let report = try journal.record(record.id)?.report { return report }
             return try await finish(record, lock)
         }

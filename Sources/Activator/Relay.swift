@@ -92,7 +92,7 @@ struct Relay: Sendable {
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
         let follower = try await GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
-        lock.release()
+        lock.handOver()
         if let report = try await follower.verdict() { return reporter.exitCode(report.verdict) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
