@@ -15,7 +15,7 @@ struct Agent: Sendable {
             case .revoke(let request): return await revoke(request)
             case .confirm(let request): return try await confirm(request)
             case .status(let request): return try status(request)
-            case .recover(let profiles): return await recover(profiles)
+            case .recover(let profiles, let background): return await recover(profiles, background: background)
             case .hold(let paths):
                 try await Held(nix: Nix(environment)).hold(paths)
                 return ExitCode.done.rawValue
@@ -92,13 +92,16 @@ struct Agent: Sendable {
         return code
     }
 
-    private func recover(_ profiles: [ProfileLocation]) async -> Int32 {
+    private func recover(_ profiles: [ProfileLocation], background: Bool) async -> Int32 {
+        if profiles.isEmpty {
+            return await MachineRecovery(environment: environment, background: background).run().rawValue
+        }
         let reporter = Reporter(.events)
         var worst = ExitCode.done.rawValue
         for profile in profiles {
             do {
                 let link = try ProfileLink(profile, environment: environment)
-                worst = max(worst, try await Recovery.recover(link, reporter).rawValue)
+                worst = max(worst, try await Recovery.recover(link, reporter, background: background).rawValue)
             } catch {
                 worst = max(worst, complain("\(error)", .failed))
             }

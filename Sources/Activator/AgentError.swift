@@ -19,6 +19,7 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case noGeneration(link: String)
     case notBack(expected: String, found: String)
     case refused
+    case guardianNotStarted([String])
 
     var description: String {
         switch self {
@@ -50,6 +51,8 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .noGeneration(let link): "\(link) has no earlier generation to go back to"
         case .notBack(let expected, let found):
             "the old system was activated again without an error, but \(found) runs, not \(expected)"
+        case .guardianNotStarted(let lines):
+            "the guardian did not start" + (lines.isEmpty ? "" : ": \(lines.joined(separator: " "))")
         case .refused: "its deployer had asked for it and given it up before it began"
         }
     }

@@ -26,8 +26,10 @@ final class EventLog: Sendable {
     /// For `--log-dir`: the guardian, unlike who relays it, outlives a lost connection.
     private let log: LegacyLog?
 
-    init(_ descriptor: Int32 = STDOUT_FILENO, log: LegacyLog? = nil) {
+    /// - Parameter afterCut: whoever wrote there before may have died in the middle of a line
+    init(_ descriptor: Int32 = STDOUT_FILENO, log: LegacyLog? = nil, afterCut: Bool = false) {
         self.descriptor = descriptor
+        state.withLock { $0.isCut = afterCut }
         self.log = log
     }
 

@@ -8,6 +8,11 @@ struct Guardian {
         case begin
         /// From wherever the one before died.
         case resume
+        /// As ``resume``, for a caller who goes on to hold the profile's lock.
+        case finish
+
+        /// How the work of one that died is taken up.
+        var afterDeath: Start { self == .finish ? .finish : .resume }
     }
 
     let work: any NodeWork
@@ -63,7 +68,7 @@ struct Guardian {
         switch start {
         case .begin:
             effect = machine.handle(.begin)
-        case .resume:
+        case .resume, .finish:
             await work.endPredecessor()
             // What was confirmed of a plain system was that it ran, which a restart has ended.
             let confirmed = canary.isConfirmed && (wasThisBoot || !record.policy.setsProfileLast)

@@ -18,7 +18,8 @@ enum Help {
           confirm  PROFILE --nonce HEX       confirm it, wait for the verdict and print it
           revoke   PROFILE [--nonce HEX]     take back what was committed
           status   PROFILE… [--history N]    print what is there, one JSON line a profile
-          recover  PROFILE…                  finish what was interrupted
+          recover  [--background] [PROFILE…] finish what was interrupted: in these profiles, else in all on this
+                   machine, each as its owner; with --background, only see to it that it is under way
           hold     PATH…                     keep store paths until they are activated, a day at most
           wait     CLOSURE --temp-path PATH [--activation-timeout SECONDS]
 

@@ -81,8 +81,7 @@ struct Relay: Sendable {
     /// Finishes what an earlier activation left undone, and says so.
     func recoverFirst(_ folder: StateFolder, _ lock: ProfileLock) async throws {
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return }
-        reporter.send(
-            .warning("an earlier activation of \(record.closure) by \(record.deployer) was interrupted: finishing it"))
+        reporter.send(.interrupted(record))
         let report = try await Recovery(link: link, folder: folder, reporter: reporter)
             .finish(record, lock)
         reporter.send(.warning("the interrupted activation ended as \(report.verdict.rawValue), \(report.inWords)"))
@@ -92,8 +91,8 @@ struct Relay: Sendable {
     func carry(
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
-        let follower = try GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
-        lock.release()
+        let follower = try await GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
+        lock.handOver()
         if let report = try await follower.verdict() { return reporter.exitCode(report) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)

@@ -155,4 +155,12 @@ extension StateFolder {
     func remove(_ name: String) { files.remove(name) }
 
     func contains(_ name: String) -> Bool { files.contains(name) }
+
+    /// True if the descriptor is of the file that has this name here.
+    func isFile(_ name: String, _ file: OwnedDescriptor) -> Bool {
+        var named = stat()
+        var opened = stat()
+        return fstatat(descriptor.raw, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file.raw, &opened) == 0
+            && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino
+    }
 }

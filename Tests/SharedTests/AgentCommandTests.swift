@@ -60,6 +60,7 @@ private var everyCommand: [AgentCommand] {
         .revoke(RevokeRequest(profile: profile)), .revoke(RevokeRequest(profile: profile, nonce: nonce)),
         .confirm(ConfirmRequest(profile: profile, nonce: nonce)),
         .status([profile, .path("/p"), .named(user: "root", name: "system")]), .recover([.path("/p"), .path("/q")]),
+        .recover([]), .recover([.path("/p")], background: true),
         .hold(["/nix/store/a", "/nix/store/b"]), .status(StatusRequest([profile], history: 5)),
     ]
 }

@@ -44,6 +44,8 @@ struct PlannedProfile: Sendable, Equatable {
     var location: ProfileLocation
     /// How a command becomes that user's: `["sudo", "-u", "root"]`; empty where `user` is the SSH user.
     var elevation: [String]
+    /// How it becomes root's.
+    var rootElevation = ["sudo", "-u", "root"]
     var interactiveSudo: Bool
     var fastConnection: Bool
     var autoRollback: Bool

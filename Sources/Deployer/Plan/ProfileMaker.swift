@@ -39,6 +39,7 @@ struct ProfileMaker {
             user: user,
             location: try location(definition, user: user),
             elevation: user == sshUser ? [] : try sudo() + [user],
+            rootElevation: try sudo() + ["root"],
             interactiveSudo: overrides.interactiveSudo ?? settings.interactiveSudo ?? false,
             fastConnection: overrides.fastConnection ?? settings.fastConnection ?? false,
             autoRollback: overrides.autoRollback ?? settings.autoRollback ?? true,

@@ -10,8 +10,9 @@ public enum AgentCommand: Sendable, Equatable {
     case confirm(ConfirmRequest)
     /// Prints one ``ProfileStatus`` a line for each profile, and changes nothing.
     case status(StatusRequest)
-    /// Finishes what was interrupted in these profiles; prints events.
-    case recover([ProfileLocation])
+    /// Finishes what was interrupted in these profiles, and prints events; without any, in all that there are on the
+    /// machine, as their owners, and prints plain lines. In the background: ends once a guardian has each of them.
+    case recover([ProfileLocation], background: Bool = false)
     /// Keeps these store paths, and the agent itself, from being collected until they are activated, for a day at
     /// most; prints nothing. Exit status 1, with the reason on standard error, if it cannot.
     case hold([String])
@@ -141,7 +142,8 @@ extension AgentCommand {
         case .status(let request):
             ["status"] + request.profiles.flatMap(\.words)
                 + (request.history > 0 ? ["--history", String(request.history)] : [])
-        case .recover(let profiles): ["recover"] + profiles.flatMap(\.words)
+        case .recover(let profiles, let background):
+            ["recover"] + (background ? ["--background"] : []) + profiles.flatMap(\.words)
         case .hold(let paths): ["hold"] + paths
         }
     }

@@ -24,7 +24,8 @@ enum AgentSubcommand: String {
         case .wait: ["--temp-path", "--activation-timeout"]
         case .revoke, .confirm: ["--nonce"]
         case .status: ["--history"]
-        case .recover, .hold: []
+        case .recover: ["--background"]
+        case .hold: []
         }
     }
 }
@@ -39,7 +40,9 @@ struct AgentWords {
     private var user: String?
     private var name: String?
 
-    private static let plainFlags: Set = ["--magic-rollback", "--auto-rollback", "--dry-activate", "--boot"]
+    private static let plainFlags: Set = [
+        "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background",
+    ]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
 
     mutating func take(
@@ -71,7 +74,7 @@ struct AgentWords {
         case .revoke: .revoke(RevokeRequest(profile: try profile(), nonce: try nonce()))
         case .confirm: .confirm(ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce")))
         case .status: .status(StatusRequest(try allProfiles(), history: try number("--history") ?? 0))
-        case .recover: .recover(try allProfiles())
+        case .recover: .recover(try allProfiles(orNone: true), background: flags.contains("--background"))
         case .hold: .hold(try required(paths.isEmpty ? nil : paths, "a store path"))
         }
     }
@@ -134,10 +137,10 @@ struct AgentWords {
         return policy
     }
 
-    private func allProfiles() throws(AgentUsageError) -> [ProfileLocation] {
+    private func allProfiles(orNone: Bool = false) throws(AgentUsageError) -> [ProfileLocation] {
         if user != nil { throw .missing("option --profile-name, which --profile-user goes with,") }
         if name != nil { throw .missing("option --profile-user, which --profile-name goes with,") }
-        guard !profiles.isEmpty else {
+        guard orNone || !profiles.isEmpty else {
             throw .missing("option --profile-path, or --profile-user and --profile-name,")
         }
         return profiles
