@@ -93,7 +93,7 @@ struct NodeChanges: NodeWork {
 
     /// That another system runs than this one; nil where it runs, or the node does not tell.
     private func elsewhere(_ system: NixOSSystem) -> String? {
-        guard let running = NixOSSystem.running(), running != system else { return nil }
+        guard let running = NixOSSystem.running(), !system.includes(running) else { return nil }
         return "the running system is \(running.path), not \(system.path)"
     }
 

@@ -32,7 +32,7 @@ struct Record: Sendable, Codable, Equatable {
     var previous: Generation?
     /// What the link said before, word for word.
     var previousTarget: String?
-    /// The NixOS system that ran before, by its folder in the store; nil where none did, or the closure holds none.
+    /// The NixOS system that ran before, by its folder in the store; nil where none did.
     var runningSystem: String?
     var policy: Activation.Policy
     var onPartialFailure: PartialFailurePolicy
@@ -70,6 +70,7 @@ struct Record: Sendable, Codable, Equatable {
     var canary: String { "canary-\(id)" }
     var confirmed: String { "confirmed-\(id)" }
     var expired: String { "expired-\(id)" }
+    var revoked: String { "revoked-\(id)" }
 }
 
 extension Record {
@@ -89,7 +90,7 @@ extension Record {
         policy = Activation.Policy(
             magicRollback: request.magicRollback, autoRollback: request.autoRollback, boot: request.boot, kind: kind)
         onPartialFailure = request.session?.onPartialFailure ?? .rollback
-        runningSystem = NixOSSystem(in: request.closure) == nil ? nil : NixOSSystem.running()?.path
+        runningSystem = NixOSSystem.running()?.path
         confirmTimeout = request.confirmTimeout
         activationTimeout = request.session?.activationTimeout
         tempPath = request.tempPath

@@ -9,6 +9,8 @@ struct Rollback: Sendable {
 
     private var link: ProfileLink { generations.link }
     private var progress: Record.Progress { record.progress }
+    /// Whoever gave the activation all the time in the world still wants the node back.
+    var limit: Duration { .seconds(record.activationTimeout ?? StandardLimits.activation) }
 
     /// Puts the recorded generation back and activates it again.
     ///
@@ -82,14 +84,15 @@ struct Rollback: Sendable {
 
     private func runAgain() async throws -> String? {
         guard progress.scriptStarted else { return nil }
-        guard let system = record.runningSystem.flatMap({ NixOSSystem(in: $0) }) else {
+        guard let system = record.runningSystem.flatMap({ NixOSSystem(in: $0) }), let words = system.words("test")
+        else {
             guard let previous = record.previous else { return nil }
             return try await activate(previous, "test")
         }
         if progress.scriptBootID != currentBootID(), NixOSSystem.running() == system {
             return "the node has been restarted since, into the system that ran before"
         }
-        try await run(system.words("test"), .activate, at: system.path)
+        try await run(words, .activate, at: system.path)
         if let running = NixOSSystem.running(), running != system {
             throw AgentError.notBack(expected: system.path, found: running.path)
         }
@@ -124,13 +127,12 @@ struct Rollback: Sendable {
     /// That the node runs another system than the generation's, although its activation was content.
     private func strayed(from previous: Generation) -> String? {
         guard !record.policy.boot, let system = NixOSSystem(in: previous.path),
-            let running = NixOSSystem.running(), running != system
+            let running = NixOSSystem.running(), !system.includes(running)
         else { return nil }
         return "the running system is \(running.path), not that of \(previous.text)"
     }
 
     private func run(_ words: [String], _ mode: Script.Mode, at location: String? = nil) async throws {
-        let limit = record.activationTimeout.map { Duration.seconds($0) }
         let script = Script(
             ScriptLauncher.words(words, link), at: location ?? link.path, mode, tempPath: record.tempPath, limit: limit,
             generations.nix.environment)
@@ -138,7 +140,7 @@ struct Rollback: Sendable {
             events.send(.output(stream: stream, line: line))
         }
         if result.failure(words[0], limit: limit) != nil {
-            let text = result.timedOut ? "ended after its time limit" : ""
+            let text = result.timedOut ? "it did not end within \(limit.components.seconds) s and was ended" : ""
             throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)
         }
     }

@@ -12,7 +12,9 @@ struct Roots: Sendable {
 
     /// Holds what the record names. Failing is only said: it matters where a collection runs in the same minutes.
     func hold(_ record: Record, _ events: EventLog) async {
-        let wanted = [record.previous?.path, record.closure, nix.agentStorePath, record.runningSystem]
+        let wanted =
+            [record.previous?.path, record.closure, nix.agentStorePath]
+            + (record.policy.kind == .system ? [record.runningSystem] : [])
         let paths = wanted.compactMap { $0.flatMap(nix.storePath) }
         do {
             guard isScanned else {

@@ -23,6 +23,7 @@ struct Status: Sendable {
             secondsLeft: secondsLeft(record))
         var status = ProfileStatus(
             profile: link.path, generation: generation, activation: activation, holder: holder)
+        status.system = ProfileStatus.System(generation: generation, before: record.runningSystem)
         let ended = Journal(folder: folder).allEnded()
         status.failedGenerations = failedGenerations(ended)
         if history > 0 { status.history = ended.suffix(history).reversed().compactMap(\.entry) }

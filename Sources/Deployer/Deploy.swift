@@ -42,7 +42,8 @@ struct Deploy {
             say("deploy: error: no logs can be written: \(error)")
             return .failed
         }
-        let interruption = Interruption(console: console, brake: Brake())
+        let interruption = Interruption(
+            console: console, brake: Brake(), statusCommand: options.statusCommand)
         let prompter = TerminalPrompter()
         let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
             console.tell(.debug, line)

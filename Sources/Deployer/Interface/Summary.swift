@@ -6,8 +6,8 @@ struct Summary: Sendable {
 
     /// The rows, aligned; empty for no results.
     var text: String {
-        let rows = [["NODE", "PROFILE", "VERDICT", "NOW ON"]] + results.map(row)
-        let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        let rows = [["NODE", "PROFILE", "VERDICT", "NOW ON", ""]] + results.map(row)
+        let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
         return rows.map { row in
             let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
             return trimmedEnd(cells.joined(separator: "  "))
@@ -15,7 +15,15 @@ struct Summary: Sendable {
     }
 
     private func row(_ result: ProfileResult) -> [String] {
-        [result.profile.node.text, result.profile.name.text, word(result.outcome), place(result.outcome)]
+        let reason = result.rollback?.reason.map { printable($0.prefix { $0 != "\n" }) }
+        return [
+            result.profile.node.text, result.profile.name.text, word(result), place(result.outcome), reason ?? "",
+        ]
+    }
+
+    private func word(_ result: ProfileResult) -> String {
+        guard let finding = result.rollback else { return word(result.outcome) }
+        return "\(word(result.outcome)), \(finding == .verified ? "verified" : "not verified")"
     }
 
     private func word(_ outcome: ProfileOutcome) -> String {

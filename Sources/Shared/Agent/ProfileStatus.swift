@@ -39,6 +39,22 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         }
     }
 
+    /// The NixOS system that runs, where the profile's generation is one.
+    public struct System: Sendable, Codable, Equatable {
+        /// Store path.
+        public var running: String
+        /// Store path of the one that the profile's generation stands for.
+        public var ofGeneration: String
+        /// True where that one runs, one of its specialisations, or the one from before the newest activation.
+        public var isAsRecorded: Bool
+
+        public init(running: String, ofGeneration: String, isAsRecorded: Bool) {
+            self.running = running
+            self.ofGeneration = ofGeneration
+            self.isAsRecorded = isAsRecorded
+        }
+    }
+
     /// Absolute path of the profile's link.
     public var profile: String
     /// Where the link is now; nil if there is none.
@@ -51,11 +67,17 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
     public var failedGenerations: [Int]?
     /// The last activations, newest first, where they were asked for.
     public var history: [HistoryEntry]?
+    /// Nil where that is no NixOS system.
+    public var system: System?
 
-    public init(profile: String, generation: Generation?, activation: Activation?, holder: LockHolder? = nil) {
+    public init(
+        profile: String, generation: Generation?, activation: Activation?, holder: LockHolder? = nil,
+        system: System? = nil
+    ) {
         self.profile = profile
         self.generation = generation
         self.activation = activation
         self.holder = holder
+        self.system = system
     }
 }
