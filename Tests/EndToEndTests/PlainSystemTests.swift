@@ -123,7 +123,9 @@ struct PlainSystemTests {
         try await Scene.with { scene in
             expect(try await deploy(scene, "one"), is: .done)
             let refused = try await deploy(scene, "two", then: "[ $1 != test ] || exit 100")
-            expect(refused, is: .needsReboot, says: "can only take over by a reboot", "deploy it with --boot", "rolled back, needs a reboot")
+            expect(
+                refused, is: .needsReboot, says: "can only take over by a reboot", "deploy it with --boot",
+                "rolled back, needs a reboot")
             let result = try await scene.lab.deploy([scene.fixture.flake, "--boot"])
             expect(result, is: .done, says: "set for the next boot on generation 2")
             #expect(try await scene.state().marks.last == "two boot")
