@@ -78,7 +78,8 @@ struct Run: Sendable {
         let nix = try await detectNix()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let plan = try await plan(try requests(targets, nix), nix)
-        let report = StatusReport(preflight: preflight(try await agents), console: console, limit: options.parallel)
+        let report = StatusReport(
+            preflight: preflight(try await agents), console: console, limit: options.parallel, history: options.history)
         return await report.run(plan)
     }
 
@@ -164,7 +165,7 @@ struct Run: Sendable {
 
     private var mode: ActivationMode {
         ActivationMode(
-            boot: options.boot,
+            boot: options.boot, waitLock: options.waitLock,
             agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
             deployer: "\(user.name)@\(user.machine)", statusCommand: options.statusCommand)
     }

@@ -47,6 +47,15 @@ struct ActivationLog: Sendable {
                 .error,
                 "is held since \(since) by \(holder.deployer)'s deploy of \(holder.closure); nothing was changed")
             console.tell(.hint, "try again once that deploy has ended; `deploy status` tells", node: profile.node)
+        case .waitingForLock(let holder, let seconds):
+            let since = Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)
+            say(
+                .info,
+                "is held since \(since) by \(holder.deployer)'s deploy of \(holder.closure); waiting for its end, "
+                    + "\(seconds) s at most")
+        case .unitFailed(let unit):
+            say(.error, "unit \(unit.text) has failed")
+            for line in unit.lines { console.relay(line, from: unit.name, node: profile.node) }
         case .profileSet(let generation, let isNew):
             say(.debug, "the link is on generation \(generation)\(isNew ? "" : ", which existed before")")
         case .output(_, let line): console.relay(line, from: profile.name.text, node: profile.node)
@@ -70,15 +79,19 @@ struct ActivationLog: Sendable {
     func tell(_ report: VerdictReport) {
         let place = report.generation.map { " on \(name($0))" } ?? " without a generation"
         let reason = report.reason.map { ": \($0)" } ?? ""
+        let level = report.reason == nil ? Level.info : .warn
         switch report.verdict {
-        case .committed where mode.boot: say(.info, "set for the next boot\(place)")
-        case .committed: say(.info, "\(profile.magicRollback ? "deployed and confirmed" : "deployed")\(place)")
+        case .committed where mode.boot: say(level, "set for the next boot\(place)\(reason)")
+        case .committed: say(level, "\(profile.magicRollback ? "deployed and confirmed" : "deployed")\(place)\(reason)")
         case .rolledBack: say(.error, "rolled back, now\(place)\(reason)")
         case .failed: say(.error, "failed, nothing changed, still\(place)\(reason)")
         case .left: say(.error, "failed and was left\(place), since autoRollback is off\(reason)")
         case .stuck:
             let failure = report.rollbackFailure.map { "; the rollback failed: \($0)" } ?? ""
             say(.error, "is stuck\(place)\(reason)\(failure)")
+        }
+        if report.needsReboot == true {
+            console.tell(.hint, "deploy it with --boot, then restart the node", node: profile.node)
         }
     }
 

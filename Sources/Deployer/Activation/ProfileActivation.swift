@@ -3,6 +3,8 @@ import Shared
 /// What a whole run decides for each of its activations.
 struct ActivationMode: Sendable {
     var boot = false
+    /// Seconds to wait for another deploy that holds a profile.
+    var waitLock = 0
     var agentOptions = AgentOptions()
     /// `alice@laptop`.
     var deployer: String
@@ -67,7 +69,11 @@ struct ProfileActivation: Sendable {
         request.magicRollback = profile.magicRollback
         request.autoRollback = profile.autoRollback
         request.boot = mode.boot
-        request.session = .init(nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        var session = ActivateRequest.Session(
+            nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        session.onPartialFailure = profile.onPartialFailure
+        session.waitLock = mode.waitLock
+        request.session = session
         return request
     }
 
@@ -179,7 +185,7 @@ struct ProfileActivation: Sendable {
     /// What the node itself allows from the start of the activation to the end of its confirmation.
     private var ownLimits: Duration {
         let needsConfirmation = profile.magicRollback && !mode.boot
-        return .seconds((activationTimeout ?? 0) + (needsConfirmation ? profile.confirmTimeout : 0))
+        return .seconds(mode.waitLock + (activationTimeout ?? 0) + (needsConfirmation ? profile.confirmTimeout : 0))
     }
 }
 

@@ -29,6 +29,10 @@ final class Watchdog: Sendable {
     func hear(_ event: AgentEvent) {
         switch event {
         case .started: allow(activationTimeout.map { $0 + Self.linkLimit })
+        // Then it may first have to finish what someone else left.
+        case .waitingForLock(_, let seconds):
+            allow(.seconds(seconds) + Self.rollbackLimit(activationTimeout) + Self.linkLimit)
+        case .unitFailed: allow(.zero)
         case .profileSet: allow(activationTimeout)
         case .activationEnded: allow(.zero)
         case .awaitingConfirmation(let seconds): allow(.seconds(seconds))

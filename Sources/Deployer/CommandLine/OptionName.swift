@@ -17,6 +17,9 @@ enum OptionName: String, Sendable, CaseIterable {
     case confirmTimeout = "confirm-timeout"
     case activationTimeout = "activation-timeout"
     case tempPath = "temp-path"
+    case onPartialFailure = "on-partial-failure"
+    case waitLock = "wait-lock"
+    case history
     case dryActivate = "dry-activate"
     case boot
     case rollbackSucceeded = "rollback-succeeded"

@@ -25,6 +25,10 @@ struct Options: Sendable, Equatable {
     var dryActivate = false
     var boot = false
     var rollbackSucceeded = true
+    /// Seconds to wait for another deploy that holds a profile, 0 to 65535.
+    var waitLock = 0
+    /// How many of a profile's last deploys `status` tells of.
+    var history = 0
     var overrides = Overrides()
     /// The agent to send; the one beside this program if nil.
     var agent: String?
@@ -52,9 +56,13 @@ struct Options: Sendable, Equatable {
         let given = Set(scanner.occurrences.map(\.option))
         if given.contains(.dryActivate) && given.contains(.boot) { throw .clash("--dry-activate", "--boot") }
         if scanner.hasPlainTarget && given.contains(.targets) { throw .clash("target", "--targets") }
-        guard command == .status else { return }
+        guard command == .status else {
+            if given.contains(.history) { throw .clash("--history", "deploy") }
+            return
+        }
         let pointless: [OptionName] = [
             .interactive, .keepResult, .resultPath, .dryActivate, .boot, .rollbackSucceeded, .remoteBuild, .checksigs,
+            .waitLock,
         ]
         if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
     }

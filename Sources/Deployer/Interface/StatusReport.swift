@@ -17,6 +17,8 @@ struct StatusReport: Sendable {
     let preflight: Preflight
     let console: Console
     let limit: Int
+    /// How many of each profile's last deploys to tell of.
+    var history = 0
 
     /// Prints one line a profile on standard output; failures go where messages go.
     ///
@@ -40,13 +42,15 @@ struct StatusReport: Sendable {
         do {
             for profile in node.profiles {
                 let connection = try ready.connection(of: profile)
-                let command = connection.agentCommand(.status([profile.location]), for: profile)
+                let command = connection.agentCommand(
+                    .status(StatusRequest([profile.location], history: history)), for: profile)
                 let result = try await preflight.answer(
                     try await connection.login.remote(), command.words, input: command.input)
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
                 }
                 lines.append("\(profile.label): \(sentence(status))")
+                lines += (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
             }
         } catch {
             await ready.close()
@@ -71,6 +75,10 @@ struct StatusReport: Sendable {
         let time = Date(timeIntervalSince1970: TimeInterval(activation.startedAt)).formatted(.iso8601)
         text += ", by \(activation.deployer) at \(time)"
         if let reason = activation.report?.reason { text += ": \(reason)" }
+        if let failed = status.failedGenerations, !failed.isEmpty {
+            text +=
+                "; failed generation\(failed.count == 1 ? "" : "s") \(failed.map(String.init).joined(separator: ", "))"
+        }
         return printable(text)
     }
 }

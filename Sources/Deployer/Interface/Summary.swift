@@ -29,7 +29,7 @@ struct Summary: Sendable {
     private func word(_ outcome: ProfileOutcome) -> String {
         switch outcome {
         case .notStarted: "not started"
-        case .ended(let report, _): word(report.verdict)
+        case .ended(let report, _): word(report.verdict) + (report.needsReboot == true ? ", needs a reboot" : "")
         case .dryRun(let exit): exit.isSuccess ? "dry run" : "dry run failed"
         case .locked: "locked"
         case .notActivated: "failed"

@@ -25,12 +25,17 @@ struct ReadyConnection: Sendable {
     /// Store path of the agent for this node.
     let agent: String
     let elevations: [[String]: Elevation]
+    /// For each user whose guardian would end with the login: how root, who starts it elsewhere, can be had.
+    var rootStarts: [String: Elevation] = [:]
 
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
     ) -> (words: [String], input: RemoteInput) {
         let words = ["\(agent)/bin/activate"] + command.words(options)
+        if command.startsGuardian, let root = rootStarts[profile.user] {
+            return root.applied(to: RootUnit.words(for: profile.user, words))
+        }
         return (elevations[profile.elevation] ?? .none).applied(to: words)
     }
 }
@@ -94,7 +99,8 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations)
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations,
+            rootStarts: try await rootStarts(destination, remote, profiles, elevations))
         if !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)

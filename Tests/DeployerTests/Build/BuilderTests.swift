@@ -67,10 +67,16 @@ struct BuilderTests {
 
     @Test func aClosureWithoutActivationIsRefused() async throws {
         let (plan, source) = try await plan(
-            "{ p.path = make \"x\" \"mkdir -p $out/bin; cp /bin/sh $out/bin/switch-to-configuration\"; }")
+            "{ p.path = make \"x\" \"mkdir -p $out/bin; touch $out/home-path\"; }")
         let error = await #expect(throws: BuildError.self) { try await builder().build(plan, from: [source]) }
-        #expect(error == .notActivatable("a.p", path: plan.profiles[0].path, wrapper: "nixos"))
-        #expect(error?.hint?.contains("lib.<system>.activate.nixos") == true)
+        #expect(error == .notActivatable("a.p", path: plan.profiles[0].path, wrapper: "home-manager"))
+        #expect(error?.hint?.contains("lib.<system>.activate.home-manager") == true)
+    }
+
+    @Test func aPlainSystemNeedsNoWrapper() async throws {
+        let (plan, source) = try await plan(
+            "{ p.path = make \"x\" \"mkdir -p $out/bin; cp /bin/sh $out/bin/switch-to-configuration\"; }")
+        try await builder().build(plan, from: [source])
     }
 
     @Test func aPlainPathIsFetchedOrRefused() async throws {
