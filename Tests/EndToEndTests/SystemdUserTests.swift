@@ -52,6 +52,18 @@ struct SystemdUserTests {
         }
     }
 
+    @Test func whoLingersButHasNoBusIsToldThatThereIsNoUnit() async throws {
+        try await SystemdLab.withScene(options: ["--trust", "app"]) { scene in
+            try await scene.node.shell("loginctl enable-linger app")
+            try await scene.node.waits(for: "[ -S /run/user/2001/bus ]")
+            try await scene.node.shell("rm /run/user/2001/bus")
+            let result = try await AppProfile(scene: scene, sshUser: "app").deploy("one")
+            expect(
+                result, is: .done, says: "the guardian could not be made a unit of systemd",
+                "/user.slice/user-2001.slice/session-", "deployed and confirmed on generation 1")
+        }
+    }
+
     /// The password that was asked for to become the user does for root too, and is asked for once.
     @Test func rootIsHadWithThePasswordThatWasGiven() async throws {
         try await SystemdLab.withScene(options: ["--trust", "admin"]) { scene in
