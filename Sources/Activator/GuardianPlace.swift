@@ -23,9 +23,8 @@ enum GuardianPlace: Sendable, Equatable {
             locateProgram("systemd-run", path: environment["PATH"]) != nil
         else { return .session }
         if geteuid() == 0 { return .systemUnit }
-        let folder = "/run/user/\(geteuid())"
-        guard access("\(folder)/bus", W_OK) == 0, await lingers(environment) else { return .session }
-        return .userUnit(runtimeFolder: folder)
+        // One who lingers but has no bus is told that there can be no unit, rather than losing the watch one day.
+        return await lingers(environment) ? .userUnit(runtimeFolder: "/run/user/\(geteuid())") : .session
     }
 
     private static func lingers(_ environment: [String: String]) async -> Bool {

@@ -52,6 +52,34 @@ struct SystemdUserTests {
         }
     }
 
+    @Test func whoLingersButHasNoBusIsToldThatThereIsNoUnit() async throws {
+        try await SystemdLab.withScene(options: ["--trust", "app"]) { scene in
+            try await scene.node.shell("loginctl enable-linger app")
+            try await scene.node.waits(for: "[ -S /run/user/2001/bus ]")
+            try await scene.node.shell("rm /run/user/2001/bus")
+            let result = try await AppProfile(scene: scene, sshUser: "app").deploy("one")
+            expect(
+                result, is: .done, says: "the guardian could not be made a unit of systemd",
+                "/user.slice/user-2001.slice/session-", "deployed and confirmed on generation 1")
+        }
+    }
+
+    /// The password that was asked for to become the user does for root too, and is asked for once.
+    @Test func rootIsHadWithThePasswordThatWasGiven() async throws {
+        try await SystemdLab.withScene(options: ["--trust", "admin"]) { scene in
+            let settings = "sshUser = \"admin\"; interactiveSudo = true;"
+            let profile = Fixture.Profile(
+                name: "app", user: "app", activation: "tail -n 1 /proc/self/cgroup; id -un", extra: settings)
+            try scene.fixture.write([profile])
+            let run = try await scene.lab.deployOnTerminal(
+                [scene.fixture.flake], answers: [("Password: ", "correct horse")])
+            #expect(run.exit == .code(0), "\(run.text)")
+            #expect(run.text.contains("/system.slice/run-"), "\(run.text)")
+            #expect(run.text.split(separator: "Password: ").count == 2, "\(run.text)")
+            #expect(try await scene.node.shell("find /home/app -not -user app") == "")
+        }
+    }
+
     @Test func whereNeitherCanBeHadThePreflightSaysWhatALostLoginMeans() async throws {
         try await SystemdLab.withScene(options: ["--trust", "app"]) { scene in
             let app = AppProfile(scene: scene, sshUser: "app")
