@@ -32,6 +32,9 @@ let package = Package(
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
         .testTarget(name: "DeployerTests", dependencies: ["Deployer", "Shared"], swiftSettings: settings),
         .testTarget(name: "ActivatorTests", dependencies: ["Activator", "Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["Activator", "Deployer", "Shared"], exclude: ["corpus"],
+            swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["Shared"], swiftSettings: settings),
     ]
 )

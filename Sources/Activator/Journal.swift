@@ -53,8 +53,14 @@ struct Journal: Sendable {
             try remember(earlier)
             PrivateCanary(folder: folder, record: earlier).clear()
         }
-        try reserve()
-        try write(record)
+        do {
+            try reserve()
+            try write(record)
+        } catch {
+            // Nothing was staged: on a full disk every byte counts.
+            releaseSpares()
+            throw error
+        }
         if let earlier { clearNames(of: earlier.id) }
     }
 
