@@ -37,13 +37,20 @@ struct Deploy {
             console = try Console(
                 showsDebug: options.debugLogs,
                 usesColor: Console.terminalWantsColor(STDERR_FILENO, environment: environment),
-                logDirectory: options.logDir)
+                logDirectory: options.logDir,
+                isLive: TerminalState.isLive(STDERR_FILENO, environment: environment))
         } catch {
             say("deploy: error: no logs can be written: \(error)")
             return .failed
         }
+        let code = await run(options, console)
+        console.finish()
+        return code
+    }
+
+    private static func run(_ options: Options, _ console: Console) async -> ExitCode {
         let interruption = Interruption(console: console, brake: Brake())
-        let prompter = TerminalPrompter()
+        let prompter = TerminalPrompter(screen: console)
         let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
             console.tell(.debug, line)
         }

@@ -17,7 +17,10 @@ struct Revocation: Sendable {
                 guard case .ended(let report, let nonce) = result.outcome, report.verdict == .committed,
                     result.profile.autoRollback
                 else { continue }
-                outcomes[index] = await revoke(result.profile, report, nonce, on: node)
+                let activity = Activity(.revocation, node: node.plan.name, profile: result.profile.name)
+                outcomes[index] = await console.during(activity, "profile \"\(result.profile.name)\": taking it back") {
+                    await revoke(result.profile, report, nonce, on: node)
+                }
             }
             return outcomes
         }
@@ -30,7 +33,6 @@ struct Revocation: Sendable {
     private func revoke(
         _ profile: PlannedProfile, _ committed: VerdictReport, _ nonce: String, on node: ReadyNode
     ) async -> ProfileOutcome {
-        console.tell(.info, "profile \"\(profile.name)\": taking it back", node: profile.node)
         do {
             let connection = try node.connection(of: profile)
             let outcome = try await outcome(profile, committed, nonce, connection)

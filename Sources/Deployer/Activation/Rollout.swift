@@ -30,12 +30,15 @@ struct Rollout: Sendable {
         for profile in node.plan.profiles {
             let outcome = brake.isSet ? .notStarted : await activate(profile, on: node)
             if !outcome.isSuccess { brake.set() }
-            results.append(ProfileResult(profile: profile, outcome: outcome))
+            let result = ProfileResult(profile: profile, outcome: outcome)
+            console.report(.settled(result))
+            results.append(result)
         }
         return results
     }
 
     private func activate(_ profile: PlannedProfile, on node: ReadyNode) async -> ProfileOutcome {
+        console.report(.began(Activity(.activation, node: node.plan.name, profile: profile.name)))
         do {
             let activation = ProfileActivation(
                 profile: profile, connection: try node.connection(of: profile), connector: connector,

@@ -43,6 +43,7 @@ struct Copier: Sendable {
             }
         } onBytes: {
             onBytes($0)
+            console.report(.sent($0, node))
         }
     }
 

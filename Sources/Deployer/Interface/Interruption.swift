@@ -79,6 +79,7 @@ final class Interruption: Sendable {
             console.tell(.warn, "left: the nodes end what they have begun by themselves")
             console.tell(.hint, "`deploy status` tells how each one ended")
             LocalProcess.terminateAll()
+            console.finish(within: .seconds(2))
             exit(ExitCode.interrupted.rawValue)
         }
     }

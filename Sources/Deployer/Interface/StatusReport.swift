@@ -25,7 +25,7 @@ struct StatusReport: Sendable {
         var codes: [ExitCode] = []
         for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
             do {
-                for line in try result.get() { print(line) }
+                for line in try result.get() { console.result(line) }
             } catch {
                 console.tell(error, node: node.name)
                 codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
@@ -35,7 +35,9 @@ struct StatusReport: Sendable {
     }
 
     private func ask(_ node: PlannedNode) async throws -> [String] {
-        let ready = try await preflight.prepare(node)
+        let ready = try await console.during(Activity(.preflight, node: node.name)) {
+            try await preflight.prepare(node)
+        }
         var lines: [String] = []
         do {
             for profile in node.profiles {

@@ -62,7 +62,7 @@ struct LibSSH2Connector: Sendable {
             return try await open(usesTerminal: false, within: connectLimit)
         } catch SSHError.unreachable where isProxied && !configuration.isBatch && prompter.canAsk {
             // It may have wanted a password.
-            return try await prompter.terminal.withLock { try await open(usesTerminal: true, within: .seconds(120)) }
+            return try await prompter.withTerminal { try await open(usesTerminal: true, within: .seconds(120)) }
         }
     }
 

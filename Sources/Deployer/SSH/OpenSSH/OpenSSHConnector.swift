@@ -20,7 +20,7 @@ struct OpenSSHConnector: Sendable {
         case .failed(let reason): failure = reason
         }
         if mayAsk(failure) {
-            let again = try await prompter.terminal.withLock {
+            let again = try await prompter.withTerminal {
                 try await attempt(isBatch: false, limit: .seconds(600))
             }
             switch again {
