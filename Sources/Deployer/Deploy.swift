@@ -38,14 +38,23 @@ struct Deploy {
                 showsDebug: options.debugLogs,
                 usesColor: Console.terminalWantsColor(STDERR_FILENO, environment: environment),
                 logDirectory: options.logDir,
-                isLive: TerminalState.isLive(STDERR_FILENO, environment: environment))
+                isLive: TerminalState.isLive(STDERR_FILENO, environment: environment),
+                events: options.json ? EventStream() : nil)
         } catch {
             say("deploy: error: no logs can be written: \(error)")
             return .failed
         }
-        let code = await run(options, console)
-        console.finish()
-        return code
+        defer { console.finish() }
+        do {
+            let report = try RunReport(options, console)
+            report.begin()
+            let code = await run(options, console)
+            report.end(code)
+            return code
+        } catch {
+            console.tell(error)
+            return .failed
+        }
     }
 
     private static func run(_ options: Options, _ console: Console) async -> ExitCode {

@@ -118,9 +118,9 @@ public struct Screen: Sendable {
         let number = Int(sequence.dropFirst(2).dropLast()) ?? 1
         switch sequence.last {
         case "A": row = max(row - number, all.count - rows, 0)
-        case "J" where sequence == "\u{1b}[J":
-            all.removeSubrange((row + 1)...)
-            all[row].cells = Array(all[row].cells.prefix(column))
+        case "M":
+            all.removeSubrange(row..<min(row + number, all.count))
+            if row == all.count { all.append(Row()) }
         case "K" where sequence == "\u{1b}[K": all[row].cells = Array(all[row].cells.prefix(column))
         case "m": break
         default: unknown.append(sequence)

@@ -21,6 +21,9 @@ struct Revocation: Sendable {
                 outcomes[index] = await console.during(activity, "profile \"\(result.profile.name)\": taking it back") {
                     await revoke(result.profile, report, nonce, on: node)
                 }
+                if let outcome = outcomes[index] {
+                    console.report(.settled(ProfileResult(profile: result.profile, outcome: outcome)))
+                }
             }
             return outcomes
         }

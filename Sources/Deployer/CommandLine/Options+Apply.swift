@@ -11,6 +11,7 @@ extension Options {
         case .agent: agent = try value.word()
         case .sshTransport: transport = try value.transport()
         case .parallel: parallel = try value.integer(in: 1...1000)
+        case .timings: timings = occurrence.value.isEmpty ? .table : .page(occurrence.value)
         default: try overrides.apply(occurrence.option, value)
         }
     }
@@ -25,6 +26,7 @@ extension Options {
         case .remoteBuild: overrides.remoteBuild = true
         case .dryActivate: dryActivate = true
         case .boot: boot = true
+        case .json: json = true
         default: break
         }
     }

@@ -42,22 +42,25 @@ final class Console: Sendable {
     private let logs: LogFiles?
     private let output: ConsoleOutput
     /// How far the run is.
-    let progress: Progress
+    let progress = Progress()
+    /// For `--json`; nil without.
+    private let events: EventStream?
 
     /// - Parameters:
     ///   - usesColor: decide with ``terminalWantsColor(_:environment:)``
     ///   - isLive: whether there are live lines; decide with ``TerminalState/isLive(_:environment:)``
     ///   - logDirectory: made if missing; no log files if nil
+    ///   - events: writes what happens to standard output as well; nil for not
     /// - Throws: ``SystemError`` where the folder cannot be made
     init(
-        showsDebug: Bool, usesColor: Bool, logDirectory: String?, isLive: Bool = false, progress: Progress = Progress()
+        showsDebug: Bool, usesColor: Bool, logDirectory: String?, isLive: Bool = false, events: EventStream? = nil
     ) throws {
         self.showsDebug = showsDebug
         self.usesColor = usesColor
         self.isLive = isLive
-        self.progress = progress
+        self.events = events
         logs = try logDirectory.map { try LogFiles(folder: $0) }
-        let live: @Sendable (ScreenSize) -> [String] = { size in
+        let live: @Sendable (ScreenSize) -> [String] = { [progress] size in
             LiveLines(model: progress.model, now: progress.now, size: size).lines
         }
         output = ConsoleOutput(descriptor: STDERR_FILENO, live: isLive ? live : nil)
@@ -70,6 +73,7 @@ final class Console: Sendable {
 
     /// Tells one message; each of its lines gets the prefix.
     func tell(_ level: Level, _ text: String, node: NodeName? = nil) {
+        if level != .debug && level != .info { emit(events?.line(level, text, node, at: progress.now)) }
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
             let subject = node?.text ?? "deploy"
             let plain = "\(subject): \(level.rawValue): \(printable(line))"
@@ -125,11 +129,19 @@ final class Console: Sendable {
     func finish(within limit: DispatchTimeInterval) { output.finish(within: limit) }
 
     private func write(_ line: String) { output.write(line) }
+
+    private func emit(_ line: String?) { if let line { result(line) } }
 }
 
 extension Console {
     /// Notes how far the run is.
-    func report(_ event: ProgressEvent) { progress.report(event) }
+    func report(_ event: ProgressEvent) {
+        let time = progress.report(event)
+        emit(events?.line(event, at: time, progress.model))
+    }
+
+    /// Writes one line of `--json`; nothing without it.
+    func emit(_ line: EventLine) { if events != nil { emit(EventStream.text(line)) } }
 
     /// Does something that takes time, and notes when it began and ended.
     ///

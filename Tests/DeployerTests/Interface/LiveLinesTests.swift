@@ -50,7 +50,7 @@ struct LiveLinesTests {
         var model = model(["web1"], (0, .began(Activity(.preflight, node: web1))))
         #expect(lines(model, at: 1) == ["web1  connecting, 1 s"])
         model.apply(.ended(Activity(.preflight, node: web1)), at: .seconds(1))
-        #expect(lines(model, at: 1) == ["web1  ready"])
+        #expect(lines(model, at: 1) == ["web1  ready, waiting for other nodes"])
         model.apply(.began(Activity(.copy, node: web1)), at: .seconds(1))
         for second in 1...5 { model.apply(.sent(10 << 20, web1), at: .seconds(second)) }
         #expect(lines(model, at: 5) == ["web1  copying, 50.0 MiB, 10.0 MiB/s, 4 s"])

@@ -73,7 +73,7 @@ struct LiveLines: Sendable {
     private func text(_ node: ProgressModel.Node) -> String {
         // What began last says most: a rollback within an activation, a copy beside other work.
         guard let span = node.open.last else {
-            return node.settled.isEmpty ? "ready" : "\(node.settled.count) of \(node.profiles.count) profiles done"
+            return node.settled.isEmpty ? waiting : "\(node.settled.count) of \(node.profiles.count) profiles done"
         }
         let profile = span.activity.profile.map { "\(printable($0.text)): " } ?? ""
         let details =
@@ -84,6 +84,14 @@ struct LiveLines: Sendable {
             default: [String]()
             }
         return profile + ([span.activity.phase.verb] + details + [elapsed(span)]).joined(separator: ", ")
+    }
+
+    private var waiting: String {
+        switch model.open.last?.activity.phase {
+        case .build: "ready, waiting for the build"
+        case .checks: "ready, waiting for the checks"
+        default: "ready, waiting for other nodes"
+        }
     }
 
     private func copied(_ node: ProgressModel.Node, _ span: ProgressModel.Span) -> [String] {

@@ -37,7 +37,11 @@ struct LiveScreen: Sendable {
     /// Takes what stands there for text: somebody else has written below it.
     mutating func forget() { drawn = [] }
 
-    private func erasing(_ size: ScreenSize) -> String { drawn.isEmpty ? "" : up(rowsDrawn(size)) + "\u{1b}[J" }
+    /// The lines are deleted: tmux keeps what is cleared from the top of the screen on in its history.
+    private func erasing(_ size: ScreenSize) -> String {
+        let rows = rowsDrawn(size)
+        return rows == 0 ? "" : up(rows) + "\u{1b}[\(rows)M"
+    }
 
     private func up(_ rows: Int) -> String { rows == 0 ? "" : "\r\u{1b}[\(rows)A" }
 

@@ -7,6 +7,23 @@ enum Phase: String, Sendable, CaseIterable {
     // Of one profile on its node.
     case activation, confirmation, rollback, revocation
 
+    /// The head of its column in a table.
+    var heading: String {
+        switch self {
+        case .evaluation: "EVALUATE"
+        case .checks: "CHECK"
+        case .build: "BUILD"
+        case .preflight: "CONNECT"
+        case .agent: "AGENT"
+        case .copy: "COPY"
+        case .remoteBuild: "BUILD THERE"
+        case .activation: "ACTIVATE"
+        case .confirmation: "CONFIRM"
+        case .rollback: "ROLL BACK"
+        case .revocation: "TAKE BACK"
+        }
+    }
+
     /// What is being done while it lasts.
     var verb: String {
         switch self {
