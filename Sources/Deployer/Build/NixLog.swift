@@ -49,7 +49,9 @@ struct NixLog: Sendable {
 
     /// - Parameter words: the program's whole command line: its options decide what is shown
     init(words: [String]) {
-        let letters = words.filter { $0.hasPrefix("-") && !$0.hasPrefix("--") }.joined()
+        // `-I` has its value in the same word.
+        let letters = words.filter { $0.hasPrefix("-") && !$0.hasPrefix("-I") && $0.dropFirst().allSatisfy(\.isLetter) }
+            .joined()
         let printsLogs = words.contains("--print-build-logs") || letters.contains("L")
         let isQuiet = words.contains("--no-build-output") || letters.contains("Q")
         // nix-build and nix-store show what builders say unless told not to; nix does if told to.
