@@ -26,7 +26,8 @@ struct Agent: Sendable {
     }
 
     private func reporter(_ name: String, legacy: Bool) -> Reporter {
-        Reporter(legacy ? .log(LegacyLog(name, options)) : .events)
+        if legacy { return Reporter(.log(LegacyLog(name, options))) }
+        return Reporter(.events, log: options.logDirectory.map { LegacyLog(name, folder: $0) })
     }
 
     private func activate(_ request: ActivateRequest) async throws -> Int32 {
@@ -61,7 +62,9 @@ struct Agent: Sendable {
         let reporter = reporter("revoke", legacy: request.nonce == nil)
         do {
             let link = try ProfileLink(request.profile, environment: environment)
-            let relay = Relay(link: link, environment: environment, reporter: reporter)
+            let relay = Relay(
+                link: link, environment: environment, reporter: reporter,
+                logDirectory: request.nonce == nil ? nil : options.logDirectory)
             do {
                 return try await Revoke(link: link, nonce: request.nonce, relay: relay).run()
             } catch {
@@ -75,7 +78,7 @@ struct Agent: Sendable {
     private func confirm(_ request: ConfirmRequest) async throws -> Int32 {
         let link = try ProfileLink(request.profile, environment: environment)
         let report = try await Confirm(link: link, nonce: request.nonce).run()
-        Reporter(.events).send(.verdict(report))
+        reporter("confirm", legacy: false).send(.verdict(report))
         return report.verdict.exitCode.rawValue
     }
 
@@ -93,7 +96,7 @@ struct Agent: Sendable {
     }
 
     private func recover(_ profiles: [ProfileLocation]) async -> Int32 {
-        let reporter = Reporter(.events)
+        let reporter = reporter("recover", legacy: false)
         var worst = ExitCode.done.rawValue
         for profile in profiles {
             do {

@@ -157,6 +157,7 @@ struct Guardian {
         events.send(.awaitingConfirmation(seconds: record.confirmTimeout))
         for await _ in watch.wakes {
             if legacyCanary?.isConfirmed ?? canary.isConfirmed { return .confirmed }
+            if canary.isRevoked { return .expired("it was revoked") }
             guard bootTime() >= deadline else { continue }
             if !(legacyCanary?.expire() ?? canary.expire()) { return .confirmed }
             return .expired("it was not confirmed within \(record.confirmTimeout) s")

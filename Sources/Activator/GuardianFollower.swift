@@ -64,7 +64,7 @@ final class GuardianFollower: Sendable {
     private func tell(_ line: String) -> VerdictReport? {
         guard let event = try? JSONLine.decode(AgentEvent.self, from: line) else { return nil }
         guard case .verdict(let report) = event else {
-            reporter.send(event)
+            reporter.relay(event)
             return nil
         }
         if !keepsVerdict { reporter.send(event) }

@@ -28,6 +28,8 @@ struct Record: Sendable, Codable, Equatable {
     var previous: Generation?
     /// What the link said before, word for word.
     var previousTarget: String?
+    /// Store path of the NixOS system that ran before; nil elsewhere.
+    var runningBefore: String?
     var policy: Activation.Policy
     /// Seconds.
     var confirmTimeout: Int
@@ -56,6 +58,7 @@ struct Record: Sendable, Codable, Equatable {
     var canary: String { "canary-\(id)" }
     var confirmed: String { "confirmed-\(id)" }
     var expired: String { "expired-\(id)" }
+    var revoked: String { "revoked-\(id)" }
 }
 
 /// `journal.json`, the newest record of a profile, and `history.jsonl`, how the last ones ended.

@@ -128,6 +128,7 @@ extension Record {
         self.link = link.path
         previous = try link.generation()
         previousTarget = try link.target()
+        runningBefore = NixOSSystem.path(NixOSSystem.current)
         policy = Activation.Policy(
             magicRollback: request.magicRollback, autoRollback: request.autoRollback, boot: request.boot)
         confirmTimeout = request.confirmTimeout

@@ -12,9 +12,14 @@ final class Reporter: Sendable {
     }
 
     private let form: Form
+    /// What `--log-dir` asks for beside the events; ``Form/log(_:)`` has its own.
+    private let log: LegacyLog?
     private let broken = Flag()
 
-    init(_ form: Form) { self.form = form }
+    init(_ form: Form, log: LegacyLog? = nil) {
+        self.form = form
+        self.log = log
+    }
 
     /// True once nobody reads any more; what runs on the node goes on.
     var isBroken: Bool { broken.isSet }
@@ -28,6 +33,12 @@ final class Reporter: Sendable {
     }
 
     func send(_ event: AgentEvent) {
+        log?.note(event)
+        relay(event)
+    }
+
+    /// Passes on what a guardian has told, which keeps a log of its own.
+    func relay(_ event: AgentEvent) {
         switch form {
         case .events:
             // Our own types: they always encode.

@@ -8,6 +8,8 @@ struct Rollback: Sendable {
     let events: EventLog
 
     private var link: ProfileLink { generations.link }
+    /// Whoever gave the activation all the time in the world still wants the node back.
+    var limit: Duration { .seconds(record.activationTimeout ?? StandardLimits.activation) }
     private var mode: Script.Mode { record.policy.boot ? .boot : .activate }
 
     /// Puts the recorded generation back and activates it again.
@@ -68,7 +70,6 @@ struct Rollback: Sendable {
     }
 
     private func run(_ words: [String]) async throws {
-        let limit = record.activationTimeout.map { Duration.seconds($0) }
         let script = Script(
             ScriptLauncher.words(words, link), at: link.path, mode, tempPath: record.tempPath, limit: limit,
             generations.nix.environment)
@@ -76,7 +77,7 @@ struct Rollback: Sendable {
             events.send(.output(stream: stream, line: line))
         }
         if result.failure(words[0], limit: limit) != nil {
-            let text = result.timedOut ? "ended after its time limit" : ""
+            let text = result.timedOut ? "it did not end within \(limit.components.seconds) s and was ended" : ""
             throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)
         }
     }

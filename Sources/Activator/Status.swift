@@ -19,7 +19,9 @@ struct Status: Sendable {
             state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
             secondsLeft: secondsLeft(record))
-        return ProfileStatus(profile: link.path, generation: generation, activation: activation, holder: holder)
+        let system = ProfileStatus.System(generation: generation, before: record.runningBefore)
+        return ProfileStatus(
+            profile: link.path, generation: generation, activation: activation, holder: holder, system: system)
     }
 
     /// Where the profile is and how its last deploy ended, for a sentence.

@@ -58,7 +58,8 @@ struct Deploy {
     }
 
     private static func run(_ options: Options, _ console: Console) async -> ExitCode {
-        let interruption = Interruption(console: console, brake: Brake())
+        let interruption = Interruption(
+            console: console, brake: Brake(), statusCommand: options.statusCommand)
         let prompter = TerminalPrompter(screen: console)
         let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
             console.tell(.debug, line)

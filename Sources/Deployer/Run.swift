@@ -35,7 +35,14 @@ struct Run: Sendable {
                 preflight: preflight(try await agents), builder: builder(nix, Activity(.build)), copier: copier)
             return try await preparation.run()
         }
-        let code = await activate(nodes)
+        let code: ExitCode
+        do {
+            try interruption.activationBegins()
+            code = await activate(nodes)
+        } catch {
+            for node in nodes { await node.close() }
+            throw error
+        }
         for node in nodes { await node.close() }
         return code
     }
@@ -139,28 +146,38 @@ struct Run: Sendable {
     // MARK: Activation
 
     private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
-        interruption.activationBegins()
-        let mode = ActivationMode(
-            dryActivate: options.dryActivate, boot: options.boot,
-            agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
-            deployer: "\(user.name)@\(user.machine)")
         let rollout = Rollout(
-            connector: connector, console: console, mode: mode, limit: options.parallel, brake: interruption.brake)
-        var results = await rollout.run(nodes)
-        // What an interruption kept from starting is no failure that would take back the rest.
-        let hasFailed = results.contains { !$0.outcome.isSuccess && !$0.outcome.isNotStarted }
-        if hasFailed && wantsRevocation {
-            let revocation = Revocation(connector: connector, console: console, mode: mode)
-            results = await revocation.revoke(results, on: nodes)
-        }
+            console: console, limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay,
+            boot: options.boot)
+        let results = options.dryActivate ? await rehearse(rollout, nodes) : await change(rollout, nodes)
         console.show(Summary(results: results, progress: console.progress.model).text)
-        let code = ExitCode.worst(of: results.map(\.outcome.exitCode))
+        FailureTails(results: results, console: console).tell()
+        let code = ExitCode.worst(of: results.map(\.exitCode))
         return interruption.isInterrupted && code == .failed ? .interrupted : code
     }
 
-    private var wantsRevocation: Bool {
-        options.rollbackSucceeded && options.overrides.autoRollback != false && !options.dryActivate
+    /// The only way in which a dry run works on nodes: nothing in it can make a connection or change one.
+    private func rehearse(_ rollout: Rollout, _ nodes: [ReadyNode]) async -> [ProfileResult] {
+        let work = DryWork(console: console, mode: mode)
+        return await rollout.run(nodes) { await work.run($0, on: $1, $2) }
     }
+
+    private func change(_ rollout: Rollout, _ nodes: [ReadyNode]) async -> [ProfileResult] {
+        let work = ActivationWork(connector: connector, console: console, mode: mode)
+        let results = await rollout.run(nodes) { await work.run($0, on: $1, $2) }
+        // What an interruption kept from starting is no failure that would take back the rest.
+        guard results.contains(where: \.hasFailed), wantsRevocation else { return results }
+        return await Revocation(connector: connector, console: console, mode: mode).revoke(results, on: nodes)
+    }
+
+    private var mode: ActivationMode {
+        ActivationMode(
+            boot: options.boot,
+            agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
+            deployer: "\(user.name)@\(user.machine)", statusCommand: options.statusCommand)
+    }
+
+    private var wantsRevocation: Bool { options.rollbackSucceeded && options.overrides.autoRollback != false }
 
     // MARK: Parts
 

@@ -119,26 +119,30 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
 
-        /// A nix-env that sleeps stands for one that is slow: it must not move the profile after the rollback.
+        /// A nix-env that waits stands for one that is slow: it must not move the profile after the rollback.
         @Test func aNixEnvThatStillRunsIsEndedFirst() async throws {
             let old = try await node.tracing("old")
             try await node.generations([old])
             let fake = "\(node.path)/bin"
             try FileManager.default.createDirectory(atPath: fake, withIntermediateDirectories: true)
+            let pipe = "\(fake)/go"
+            #expect(mkfifo(pipe, 0o600) == 0)
             let real = try #require(locateProgram("nix-env", path: node.environment["PATH"]))
-            let wrapper = "#!/bin/sh\n[ \"$3\" = --set ] && { echo > \(fake)/begun; sleep 3; }\nexec \(real) \"$@\"\n"
+            let wait = "[ \"$3\" = --set ] && { echo > \(fake)/begun; read x < \(pipe); }"
+            let wrapper = "#!/bin/sh\n\(wait)\nexec \(real) \"$@\"\n"
             try wrapper.write(toFile: "\(fake)/nix-env", atomically: true, encoding: .utf8)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(fake)/nix-env")
             var command = node.command(.activate(node.request(try await node.tracing("new"))))
             command.environment["PATH"] = "\(fake):\(node.environment["PATH"] ?? "")"
             let agent = try RunningAgent(command)
             for await _ in FolderWatch([fake]).wakes where access("\(fake)/begun", F_OK) == 0 { break }
-            let begun = bootTime()
             try await killBoth(agent)
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack)
             #expect(end.warnings.contains { $0.contains("still ran") })
-            while bootTime() < begun + 4_000_000_000 { try await Task.sleep(for: .milliseconds(100)) }
+            // Nobody is left who waits to go on.
+            #expect(open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC) == -1)
+            #expect(errno == ENXIO)
             #expect(node.numbers == [1])
             #expect(node.generation == 1)
         }

@@ -116,7 +116,7 @@ struct LiveDisplayTests {
             #expect(terminal.text == asked)
             #expect(terminal.screen.lines.last?.hasSuffix("Password:") == true, "\(terminal.screen.text)")
             terminal.type("correct horse\n")
-            try await eventually("the build is shown again") {
+            try await terminal.shows("the build again") {
                 terminal.screen.lines.contains { $0.hasPrefix("deploy  building, ") }
             }
             #expect(FileManager.default.createFile(atPath: "\(lab.folder)/go", contents: nil))

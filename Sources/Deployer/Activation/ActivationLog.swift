@@ -11,14 +11,16 @@ struct ActivationLog: Sendable {
     let profile: PlannedProfile
     let console: Console
     let mode: ActivationMode
+    let tail: OutputTail
     private(set) var hasStarted = false
     /// The last lines that were no events, such as the agent's own errors.
     private(set) var lastTexts: [String] = []
 
-    init(profile: PlannedProfile, console: Console, mode: ActivationMode) {
+    init(profile: PlannedProfile, console: Console, mode: ActivationMode, tail: OutputTail = OutputTail()) {
         self.profile = profile
         self.console = console
         self.mode = mode
+        self.tail = tail
     }
 
     mutating func tell(_ line: EventReader.Line) {
@@ -28,6 +30,7 @@ struct ActivationLog: Sendable {
             console.relay(text, from: "agent", node: profile.node)
         case .event(let event):
             hasStarted = true
+            tail.hear(event)
             tell(event)
         }
     }

@@ -26,6 +26,14 @@ enum ProfileOutcome: Sendable {
         }
     }
 
+    /// True where the node says that a rollback went well, wanted or not.
+    var isRolledBack: Bool {
+        switch self {
+        case .ended(let report, _), .revoked(let report): report.verdict == .rolledBack
+        default: false
+        }
+    }
+
     var isNotStarted: Bool {
         if case .notStarted = self { true } else { false }
     }
@@ -41,6 +49,24 @@ enum ProfileOutcome: Sendable {
         case .revoked(let report): report.verdict == .rolledBack ? .rolledBack : .stuck
         case .notRevoked: .stuck
         }
+    }
+}
+
+/// One profile of a run with how its deploy ended.
+struct ProfileResult: Sendable {
+    let profile: PlannedProfile
+    var outcome: ProfileOutcome
+    /// What is known of its output.
+    let tail: OutputTail
+    /// What a second look said, after a rollback.
+    var rollback: RollbackFinding?
+
+    /// True where it was begun and did not end as wanted.
+    var hasFailed: Bool { !outcome.isSuccess && !outcome.isNotStarted }
+
+    var exitCode: ExitCode {
+        if case .different = rollback { return .stuck }
+        return outcome.exitCode
     }
 }
 

@@ -39,7 +39,8 @@ struct Copier: Sendable {
             command.environment = Copier.environment(command.environment)
             let result = try await command.run()
             guard result.exit.isSuccess else {
-                throw CopyError.nix(exit: result.exit, lines: lastLines(20, of: result.errorText))
+                throw CopyError.nix(
+                    exit: result.exit, lines: lastLines(20, of: result.errorText), room: await StoreRoom.of(connection))
             }
         } onBytes: {
             onBytes($0)
@@ -134,22 +135,26 @@ private final class FailureBox: Sendable {
 }
 
 enum CopyError: Error, Sendable, Equatable {
-    case nix(exit: Exit, lines: [String])
+    /// `room` is what the node's store has left; nil where it did not say.
+    case nix(exit: Exit, lines: [String], room: StoreRoom?)
     case daemon(exit: RemoteExit, text: String)
 }
 
 extension CopyError: Explained, CustomStringConvertible {
     var description: String {
         switch self {
-        case .nix(let exit, let lines): "nix copy ended with \(exit)\n\(lines.joined(separator: "\n"))"
+        case .nix(let exit, let lines, _): "nix copy ended with \(exit)\n\(lines.joined(separator: "\n"))"
         case .daemon(let exit, let text): "nix-daemon on the node ended with \(exit)\n\(text)"
         }
     }
 
     var hint: String? {
-        guard case .nix(_, let lines) = self, lines.contains(where: { $0.contains("lacks a valid signature") }) else {
-            return "nothing was activated"
+        guard case .nix(_, let lines, let room) = self else { return "nothing was activated" }
+        if let room, room.freeMegabytes < StoreRoom.scarce {
+            return "the node's /nix is full (\(room.freeMegabytes) MB free): nothing was activated; make room there "
+                + "(nix-collect-garbage --delete-older-than 30d) and deploy again"
         }
+        guard lines.contains(where: { $0.contains("lacks a valid signature") }) else { return "nothing was activated" }
         return "the SSH user is not trusted by the node's Nix: add it to trusted-users there, or sign with "
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
     }

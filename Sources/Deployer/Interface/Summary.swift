@@ -8,8 +8,8 @@ struct Summary: Sendable {
 
     /// The rows, aligned; empty for no results.
     var text: String {
-        let rows = [["NODE", "PROFILE", "GENERATION", "VERDICT", "TIME"]] + results.map(row)
-        let widths = (0..<5).map { column in rows.map { displayWidth($0[column]) }.max() ?? 0 }
+        let rows = [["NODE", "PROFILE", "GENERATION", "VERDICT", "TIME", ""]] + results.map(row)
+        let widths = (0..<6).map { column in rows.map { displayWidth($0[column]) }.max() ?? 0 }
         return rows.map { row in
             trimmedEnd(zip(row, widths).map { padded($0, to: $1) }.joined(separator: "  "))
         }.joined(separator: "\n")
@@ -17,10 +17,16 @@ struct Summary: Sendable {
 
     private func row(_ result: ProfileResult) -> [String] {
         let known = progress.profile(result.profile.node, result.profile.name)
+        let reason = result.rollback?.reason.map { printable($0.prefix { $0 != "\n" }) }
         return [
             printable(result.profile.node.text), printable(result.profile.name.text), move(result.outcome, known),
-            word(result.outcome), known?.time.map(preciseText) ?? "-",
+            word(result), known?.time.map(preciseText) ?? "-", reason ?? "",
         ]
+    }
+
+    private func word(_ result: ProfileResult) -> String {
+        guard let finding = result.rollback else { return word(result.outcome) }
+        return "\(word(result.outcome)), \(finding == .verified ? "verified" : "not verified")"
     }
 
     /// `1 -> 2`; one name alone where it is as before, or where it is not known what was before.

@@ -49,7 +49,7 @@ struct Preflight: Sendable {
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
-    /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentError``
+    /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentBinaryError``
     func prepare(_ node: PlannedNode) async throws -> ReadyNode {
         var connections: [Destination: ReadyConnection] = [:]
         for profile in node.profiles where connections[profile.destination] == nil {

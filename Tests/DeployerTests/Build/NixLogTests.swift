@@ -49,8 +49,10 @@ struct NixLogTests {
         #expect(details.contains("these 2 derivations will be built:") == (version != "2.8"))
         let builders = ["hello-a> building a", "hello-a> second line of a", "hello-b> building b"]
         #expect(texts(lines, .hidden) == builders)
-        for words in [["nix", "build", "-L"], ["nix", "build", "-vL"], ["nix", "build", "-I", "-x", "-Lk"],
-            ["nix", "build", "--print-build-logs"]] {
+        for words in [
+            ["nix", "build", "-L"], ["nix", "build", "-vL"], ["nix", "build", "-I", "-x", "-Lk"],
+            ["nix", "build", "--print-build-logs"],
+        ] {
             #expect(texts(try replay("ok-\(version)", words).1, .shown).filter { $0.contains("> ") } == builders)
         }
     }

@@ -43,7 +43,7 @@ struct EventStreamTests {
             line(.settled(failed), model)
                 == #"{"at":1.234,"event":"outcome","exitCode":5,"generation":{"number":2,"path":"/nix/store/new"},"node":"web1","previous":{"number":1,"path":"/nix/store/old"},"profile":"system","reason":"it \"broke\"\n","schema":1,"took":2.5,"verdict":"stuck"}"#
         )
-        let notStarted = ProfileResult(profile: plannedProfile("web2"), outcome: .notStarted)
+        let notStarted = ProfileResult(profile: plannedProfile("web2"), outcome: .notStarted, tail: OutputTail())
         #expect(
             line(.settled(notStarted))
                 == #"{"at":1.234,"event":"outcome","exitCode":1,"node":"web2","profile":"system","schema":1,"verdict":"notStarted"}"#

@@ -135,5 +135,5 @@ func result(_ node: String, _ name: String = "system", _ verdict: Verdict = .com
     -> ProfileResult
 {
     let report = VerdictReport(verdict, generation: Generation(number: 2, path: "/nix/store/new"), reason: reason)
-    return ProfileResult(profile: plannedProfile(node, name), outcome: .ended(report, nonce: "00"))
+    return ProfileResult(profile: plannedProfile(node, name), outcome: .ended(report, nonce: "00"), tail: OutputTail())
 }

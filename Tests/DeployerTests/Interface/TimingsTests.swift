@@ -84,7 +84,9 @@ struct TimingsTests {
         var model = model(["web1", "日本"])
         let activity = Activity(.activation, node: web1, profile: system)
         model.apply(.started(activity, previous: Generation(number: 1, path: "/nix/store/old")), at: .seconds(9))
-        let results = [result("web1"), ProfileResult(profile: plannedProfile("日本"), outcome: .notStarted)]
+        let results = [
+            result("web1"), ProfileResult(profile: plannedProfile("日本"), outcome: .notStarted, tail: OutputTail()),
+        ]
         #expect(
             Summary(results: results, progress: model).text == """
                 NODE  PROFILE  GENERATION  VERDICT      TIME
@@ -98,7 +100,8 @@ struct TimingsTests {
         let old = Generation(number: 1, path: "/nix/store/old")
         model.apply(.started(Activity(.activation, node: web1, profile: system), previous: old), at: .seconds(9))
         let report = VerdictReport(.rolledBack, generation: old, reason: "x")
-        let rolledBack = ProfileResult(profile: plannedProfile("web1"), outcome: .ended(report, nonce: "00"))
+        let rolledBack = ProfileResult(
+            profile: plannedProfile("web1"), outcome: .ended(report, nonce: "00"), tail: OutputTail())
         #expect(
             Summary(results: [rolledBack], progress: model).text.hasSuffix(
                 "web1  system   1           rolled back  2.3 s"))

@@ -13,6 +13,8 @@ struct Terminal: Sendable {
     /// Everything that was to be seen on the terminal.
     let text: String
     let exit: Exit
+    /// False where the program left it so that nothing typed can be seen.
+    let echoes: Bool
 
     /// Runs a program that has the terminal as its input, output and controlling terminal, to its end.
     static func run(
@@ -34,8 +36,11 @@ struct Terminal: Sendable {
         let text = await person.stay()
         let exit = await process.exit()
         limit.cancel()
+        // Both ends show the same settings.
+        var settings = termios()
+        let echoes = tcgetattr(main, &settings) == 0 && settings.c_lflag & tcflag_t(ECHO) != 0
         close(main)
-        return Terminal(text: text, exit: exit)
+        return Terminal(text: text, exit: exit, echoes: echoes)
     }
 
     /// The person's end and the program's end.

@@ -18,6 +18,8 @@ final class WatchedTerminal: Sendable {
     private let pieces: Mutex<[Piece]>
     private let rows: Int
     private let isOver = DispatchSemaphore(value: 0)
+    private let news: AsyncStream<Void>
+    private let continuation: AsyncStream<Void>.Continuation
 
     /// Starts it with the terminal as its input, output and controlling terminal.
     init(_ command: LocalCommand, columns: Int = 80, rows: Int = 24) throws {
@@ -25,6 +27,7 @@ final class WatchedTerminal: Sendable {
         self.main = main
         self.rows = rows
         pieces = Mutex([Piece(columns: columns)])
+        (news, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
         var command = command
         command.words = ["setsid", "--ctty", "--wait"] + command.words
         command.input = .descriptor(side)
@@ -55,12 +58,20 @@ final class WatchedTerminal: Sendable {
     }
 
     /// Waits until this was written.
-    func says(_ part: String, within limit: Duration = .seconds(60)) async throws {
-        do {
-            try await eventually("the terminal shows \"\(part)\"", within: limit) { self.text.contains(part) }
-        } catch {
-            Issue.record("\(screen.text)")
-            throw error
+    func says(_ part: String) async throws {
+        try await shows("\"\(part)\"") { self.text.contains(part) }
+    }
+
+    /// Waits until something holds; looks whenever more was written. One waits at a time.
+    func shows(_ what: String, within limit: Duration = .seconds(60), _ isTrue: () -> Bool) async throws {
+        let deadline = ContinuousClock.now + limit
+        let alarm = DispatchWorkItem { @Sendable [continuation] in continuation.yield() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + limit.seconds, execute: alarm)
+        defer { alarm.cancel() }
+        if isTrue() { return }
+        for await _ in news {
+            if isTrue() { return }
+            try #require(ContinuousClock.now < deadline, "it did not show \(what): \(screen.text)")
         }
     }
 
@@ -111,6 +122,7 @@ final class WatchedTerminal: Sendable {
             // EIO: the last owner of the other side has ended.
             guard count > 0 else { return }
             pieces.withLock { pieces in pieces[pieces.count - 1].bytes += buffer[..<count] }
+            continuation.yield()
         }
     }
 }

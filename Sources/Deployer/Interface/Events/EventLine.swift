@@ -52,6 +52,8 @@ struct EventLine: Sendable, Encodable {
     var verdict: String?
     var reason: String?
     var rollbackFailure: String?
+    /// After a rollback: whether a second look found what was recorded.
+    var verified: Bool?
     var exitCode: Int32?
     /// Seconds.
     var took: Double?
@@ -110,7 +112,7 @@ extension EventLine {
         self.init(.outcome, at: time, Activity(.activation, node: result.profile.node, profile: result.profile.name))
         previous = known?.previous
         verdict = result.outcome.word
-        exitCode = result.outcome.exitCode.rawValue
+        exitCode = result.exitCode.rawValue
         took = known?.time.map(Self.seconds)
         switch result.outcome {
         case .ended(let report, _), .revoked(let report): take(report)
@@ -121,6 +123,9 @@ extension EventLine {
         case .locked(let holder): reason = "held by \(holder.deployer)"
         case .dryRun, .notStarted: break
         }
+        guard let rollback = result.rollback else { return }
+        verified = rollback == .verified
+        reason = rollback.reason ?? reason
     }
 
     private mutating func take(_ report: VerdictReport) {

@@ -139,7 +139,7 @@ extension ProgressModel.Node {
     /// The lower, the sooner it is shown.
     fileprivate var urgency: Int {
         switch open.last?.activity.phase {
-        case .rollback, .revocation: 0
+        case .rollback, .revocation, .verification: 0
         case .confirmation: 1
         case .activation: 2
         case .copy, .remoteBuild: 3

@@ -5,7 +5,7 @@ enum Phase: String, Sendable, CaseIterable {
     // Of one node.
     case preflight, agent, copy, remoteBuild
     // Of one profile on its node.
-    case activation, confirmation, rollback, revocation
+    case activation, confirmation, rollback, revocation, verification
 
     /// The head of its column in a table.
     var heading: String {
@@ -21,6 +21,7 @@ enum Phase: String, Sendable, CaseIterable {
         case .confirmation: "CONFIRM"
         case .rollback: "ROLL BACK"
         case .revocation: "TAKE BACK"
+        case .verification: "VERIFY"
         }
     }
 
@@ -38,6 +39,7 @@ enum Phase: String, Sendable, CaseIterable {
         case .confirmation: "confirming"
         case .rollback: "rolling back"
         case .revocation: "taking it back"
+        case .verification: "looking again after the rollback"
         }
     }
 }

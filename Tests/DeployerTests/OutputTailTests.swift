@@ -1,0 +1,32 @@
+import Shared
+import Testing
+
+@testable import Deployer
+
+struct OutputTailTests {
+    @Test func theRollbacksLinesPushNoneOfTheActivationsOut() {
+        let tail = OutputTail()
+        for number in 1...25 { tail.hear(.output(stream: .stdout, line: "new \(number)")) }
+        tail.hear(.activationEnded(.code(1), timedOut: false))
+        tail.hear(.rollingBack(reason: "it failed"))
+        for number in 1...25 { tail.hear(.output(stream: .stderr, line: "old \(number)")) }
+        #expect(tail.activation == (6...25).map { "new \($0)" })
+        #expect(tail.rollback == (6...25).map { "old \($0)" })
+    }
+
+    @Test func theStatusCommandAsksTheSameNodesInTheSameWay() throws {
+        let words = [
+            "--targets", ".#a b", ".#c", "--hostname", "10.0.0.1", "--ssh-opts", "-p 22 -o 'A=b c'", "--boot", "-d",
+            "--sudo", "doas -u", "--ssh-transport", "openssh", "--", "--impure",
+        ]
+        let options = try Options(words)
+        let status = try Options(Array(try #require(shellWords(options.statusCommand)).dropFirst()))
+        #expect(status.command == .status)
+        #expect(status.targets == options.targets)
+        #expect(status.overrides == options.overrides)
+        #expect(status.transport == .openssh)
+        #expect(status.nixArguments == ["--impure"])
+        #expect(try Options([]).statusCommand == "deploy status")
+        #expect(try Options(["-f", "x.nix", "web1"]).statusCommand == "deploy status --file x.nix web1")
+    }
+}
