@@ -18,7 +18,7 @@ struct FullDiskTests {
             try scene.fixture.write([.init(path: "activate.custom \(large) \(nixString(Script.mark("large")))")])
             let result = try await scene.lab.deploy([scene.fixture.flake])
             expect(result, is: .failed, says: "web1: error: copy failed", message, "nothing was activated")
-            expect(result, is: .failed, says: "hint: the node's /nix is full (\(free.prefix { $0 != "M" }) MB free)")
+            expect(result, is: .failed, says: "hint: the node's /nix is full (")
             #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one"]))
             try await scene.lab.tool("full", "web1", "/nix", "off")
             try await scene.deployed("two")

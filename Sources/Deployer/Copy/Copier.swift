@@ -27,10 +27,19 @@ struct Copier: Sendable {
     /// - Parameters:
     ///   - usesSubstitutes: lets the node fetch from its own caches what they have; off for a fast connection
     ///   - onBytes: how many bytes just went to the node
-    /// - Throws: ``CopyError``, ``SSHError``, ``SystemError``, ``LocalCommandError``
+    /// - Throws: ``CopyError``, ``StoreFull``, ``SSHError``, ``SystemError``, ``LocalCommandError``
     func copy(
         _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
         onBytes: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws {
+        try await StoreRoom.explaining(connection) {
+            try await copyNow(paths, to: connection, node: node, usesSubstitutes: usesSubstitutes, onBytes: onBytes)
+        }
+    }
+
+    private func copyNow(
+        _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
+        onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
         try await withStore(of: connection) { store in
             let words = copyWords(paths, to: store, usesSubstitutes: usesSubstitutes)
@@ -39,8 +48,7 @@ struct Copier: Sendable {
             command.environment = Copier.environment(command.environment)
             let result = try await command.run()
             guard result.exit.isSuccess else {
-                throw CopyError.nix(
-                    exit: result.exit, lines: lastLines(20, of: result.errorText), room: await StoreRoom.of(connection))
+                throw CopyError.nix(exit: result.exit, lines: lastLines(20, of: result.errorText))
             }
         } onBytes: {
             onBytes($0)
@@ -135,26 +143,22 @@ private final class FailureBox: Sendable {
 }
 
 enum CopyError: Error, Sendable, Equatable {
-    /// `room` is what the node's store has left; nil where it did not say.
-    case nix(exit: Exit, lines: [String], room: StoreRoom?)
+    case nix(exit: Exit, lines: [String])
     case daemon(exit: RemoteExit, text: String)
 }
 
 extension CopyError: Explained, CustomStringConvertible {
     var description: String {
         switch self {
-        case .nix(let exit, let lines, _): "nix copy ended with \(exit)\n\(lines.joined(separator: "\n"))"
+        case .nix(let exit, let lines): "nix copy ended with \(exit)\n\(lines.joined(separator: "\n"))"
         case .daemon(let exit, let text): "nix-daemon on the node ended with \(exit)\n\(text)"
         }
     }
 
     var hint: String? {
-        guard case .nix(_, let lines, let room) = self else { return "nothing was activated" }
-        if let room, room.freeMegabytes < StoreRoom.scarce {
-            return "the node's /nix is full (\(room.freeMegabytes) MB free): nothing was activated; make room there "
-                + "(nix-collect-garbage --delete-older-than 30d) and deploy again"
+        guard case .nix(_, let lines) = self, lines.contains(where: { $0.contains("lacks a valid signature") }) else {
+            return "nothing was activated"
         }
-        guard lines.contains(where: { $0.contains("lacks a valid signature") }) else { return "nothing was activated" }
         return "the SSH user is not trusted by the node's Nix: add it to trusted-users there, or sign with "
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
     }
