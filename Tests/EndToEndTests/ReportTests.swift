@@ -17,6 +17,7 @@ struct ReportTests {
         var exitCode: Int32?
         var generation: Generation?
         var previous: Generation?
+        var status: ProfileStatus?
     }
 
     private func events(_ result: LocalResult) throws -> [Event] {
@@ -94,6 +95,17 @@ struct ReportTests {
         }
     }
 
+    @Test func theStatusIsAnEventToo() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            let words = ["\(Lab.prefix ?? "")/bin/deploy", "status", "--json", scene.fixture.flake]
+            let status = try #require(try events(try await scene.lab.run(words)).first { $0.event == "status" })
+            #expect(status.node == "web1" && status.profile == "system")
+            #expect(status.status?.generation?.number == 1 && status.status?.activation?.state == .committed)
+            #expect(status.status?.activation?.nonce == nil)
+        }
+    }
+
     @Test func aRollbackIsAnOutcomeWithItsReason() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
@@ -112,7 +124,7 @@ struct ReportTests {
         try await Lab.withNode { lab, node in
             let loud = "head -c 300000 /dev/zero | tr '\\\\0' x | fold -w 100"
             let fixture = try Fixture(in: lab).write([.init(activation: "\(loud); \(Script.hold)")])
-            let words = lab.deployWords(["--skip-checks", fixture.flake, "--confirm-timeout", "5"])
+            let words = lab.deployWords(["--skip-checks", fixture.flake])
             let quoted = words.map { shellQuoted($0) }.joined(separator: " ")
             // `cat` waits for the node's verdict before it reads the first line.
             let verdict = "\(lab.folder)/verdict"
@@ -120,9 +132,10 @@ struct ReportTests {
             let process = try LocalProcess.start(lab.command(["bash", "-o", "pipefail", "-c", script]))
             try await node.waits(for: Script.isHeld)
             try await node.shell(Script.release)
-            try await node.waits(for: Script.has("committed"))
+            try await node.waits(for: "\(Script.has("committed")) || \(Script.has("rolledBack"))")
             #expect(FileManager.default.createFile(atPath: verdict, contents: nil))
             #expect(await process.exit() == .code(0))
+            #expect(try await node.shell("\(Script.has("committed")) && echo yes") == "yes")
         }
     }
 }

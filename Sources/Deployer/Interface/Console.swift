@@ -141,7 +141,10 @@ extension Console {
     }
 
     /// Writes one line of `--json`; nothing without it.
-    func emit(_ line: EventLine) { if events != nil { emit(EventStream.text(line)) } }
+    func emit(_ line: EventLine) { emit(event(line)) }
+
+    /// The text of one line of `--json`; nil without it.
+    func event(_ line: EventLine) -> String? { events == nil ? nil : EventStream.text(line) }
 
     /// Does something that takes time, and notes when it began and ended.
     ///

@@ -48,7 +48,8 @@ struct StatusReport: Sendable {
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
                 }
-                lines.append("\(profile.label): \(sentence(status))")
+                let line = EventLine(status, of: profile, at: console.progress.now)
+                lines.append(console.event(line) ?? "\(profile.label): \(sentence(status))")
             }
         } catch {
             await ready.close()

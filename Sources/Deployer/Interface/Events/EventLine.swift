@@ -8,7 +8,7 @@ struct EventLine: Sendable, Encodable {
     static let schemaVersion = 1
 
     enum Name: String, Sendable, Encodable {
-        case begin, plan, phase, progress, started, awaiting, outcome, message, end
+        case begin, plan, phase, progress, started, awaiting, outcome, status, message, end
     }
 
     struct Profile: Sendable, Encodable {
@@ -57,6 +57,7 @@ struct EventLine: Sendable, Encodable {
     var exitCode: Int32?
     /// Seconds.
     var took: Double?
+    var status: ProfileStatus?
     var level: String?
     var text: String?
 
@@ -72,6 +73,14 @@ struct EventLine: Sendable, Encodable {
 }
 
 extension EventLine {
+    /// What a node says about a profile, without what would confirm for it.
+    init(_ status: ProfileStatus, of profile: PlannedProfile, at time: Duration) {
+        self.init(.status, at: time, Activity(.preflight, node: profile.node, profile: profile.name))
+        self.status = status
+        self.status?.activation?.nonce = nil
+        self.status?.holder?.nonce = nil
+    }
+
     /// - Returns: nil for an event that lines of their own tell about
     init?(_ event: ProgressEvent, at time: Duration, _ model: ProgressModel) {
         switch event {
