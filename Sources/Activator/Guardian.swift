@@ -210,7 +210,8 @@ struct Guardian {
             record.report = report
             record.reason = reason
         }
-        if !events.lastLines.isEmpty { record.lastLines = events.lastLines }
+        // Those of a rollback would push out what explains it.
+        if record.lastLines.isEmpty { record.lastLines = events.lastLines }
         do {
             if verdict != .committed { try save(in: .verdict) }
         } catch {

@@ -15,10 +15,11 @@ struct Status: Sendable {
             return ProfileStatus(profile: link.path, generation: generation, activation: nil, holder: holder)
         }
         let isGuarded = !record.isFinished && holder != nil
-        let activation = ProfileStatus.Activation(
+        var activation = ProfileStatus.Activation(
             state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
             secondsLeft: secondsLeft(record))
+        activation.lastLines = record.lastLines
         let system = ProfileStatus.System(generation: generation, before: record.runningBefore)
         return ProfileStatus(
             profile: link.path, generation: generation, activation: activation, holder: holder, system: system)

@@ -148,7 +148,7 @@ struct Run: Sendable {
     private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
         let rollout = Rollout(
             console: console, limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay,
-            boot: options.boot)
+            kind: options.dryActivate ? .dry : options.boot ? .boot : .live)
         let results = options.dryActivate ? await rehearse(rollout, nodes) : await change(rollout, nodes)
         console.show(Summary(results: results, progress: console.progress.model).text)
         FailureTails(results: results, console: console).tell()

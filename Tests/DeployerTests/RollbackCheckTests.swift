@@ -10,7 +10,7 @@ struct RollbackCheckTests {
         let scene = try ActivationScene(node)
         let finding = await RollbackCheck(
             profile: scene.profile, connection: scene.connection, connector: scene.connector, console: scene.console,
-            nonce: ActivationScene.nonce, boot: boot
+            nonce: ActivationScene.nonce, boot: boot, tail: OutputTail()
         ).run()
         #expect(node.connections == 1, "over a connection of its own")
         return finding

@@ -61,6 +61,20 @@ struct ReconnectionTests {
         }
     }
 
+    /// A guardian that is stopped keeps no deadline; whoever waits for it is not stopped with it.
+    @Test("R24: a node that does not keep its own limits is unknown, and tells the truth later")
+    func aSuspendedGuardianIsUnknown() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            let guardian = "pkill -f '[b]in/activate guardian' -"
+            let run = try scene.start("two", then: Script.hold, extra: "activationTimeout = 1000;", ["--confirm-timeout", "1"])
+            try await scene.node.waits(for: Script.isHeld)
+            try await scene.node.shell("touch /root/go; \(guardian)STOP")
+            try await expect(run, endsAs: .unknown, says: "said nothing for longer than its own limits allow")
+            try await scene.node.shell("\(guardian)CONT")
+        }
+    }
+
     /// It neither asks, nor confirms, nor recovers: not even the folder for the journal is made.
     @Test("R19: a dry run that loses its connection does nothing more")
     func aDryRunThatLosesItsConnectionDoesNothingMore() async throws {

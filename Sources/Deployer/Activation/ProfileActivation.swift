@@ -49,7 +49,10 @@ struct ProfileActivation: Sendable {
                 case .settled(let outcome):
                     group.cancelAll()
                     return outcome
-                case .open(let error): failures.append(error)
+                case .open(let error):
+                    failures.append(error)
+                    // Nor will it say more to the confirmation that waits there.
+                    if error is SilentNode { group.cancelAll() }
                 case .nothing: continue
                 }
             }

@@ -14,7 +14,7 @@ struct Rollout: Sendable {
     /// Set by the first failure, and by whoever else wants nothing new to start.
     let brake: Brake
     let underWay: UnderWay
-    let boot: Bool
+    let kind: RunKind
 
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode], _ work: @escaping Work) async -> [ProfileResult] {
@@ -30,7 +30,7 @@ struct Rollout: Sendable {
                 results.append(settled(ProfileResult(profile: profile, outcome: .notStarted, tail: tail)))
                 continue
             }
-            underWay.add(profile, boot: boot)
+            underWay.add(profile, fate: kind.fate(of: profile))
             console.report(.began(Activity(.activation, node: profile.node, profile: profile.name)))
             let result = settled(await work(profile, node, tail))
             underWay.remove(profile)

@@ -11,10 +11,14 @@ final class Watchdog: Sendable {
     private static let linkLimit = Duration.seconds(300)
 
     private let activationTimeout: Duration?
+    private let grace: Duration
     private let deadline = Mutex<ContinuousClock.Instant?>(nil)
 
     /// - Parameter activationTimeout: none if nil
-    init(activationTimeout: Duration?) { self.activationTimeout = activationTimeout }
+    init(activationTimeout: Duration?, grace: Duration = Watchdog.grace) {
+        self.activationTimeout = activationTimeout
+        self.grace = grace
+    }
 
     /// How long a node may take to put a generation back.
     static func rollbackLimit(_ activationTimeout: Duration?) -> Duration {
@@ -44,7 +48,7 @@ final class Watchdog: Sendable {
     }
 
     private func allow(_ limit: Duration?) {
-        deadline.withLock { $0 = limit.map { .now + $0 + Self.grace } }
+        deadline.withLock { $0 = limit.map { .now + $0 + grace } }
     }
 }
 

@@ -22,6 +22,8 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         public var isGuarded: Bool
         /// Seconds until the guardian rolls back by itself; only in ``State/awaitingConfirmation``.
         public var secondsLeft: Int?
+        /// The last lines that the activation wrote, once it has ended.
+        public var lastLines: [String]?
 
         public init(
             state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,
