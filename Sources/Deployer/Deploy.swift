@@ -32,14 +32,30 @@ struct Deploy {
             console = try Console(
                 showsDebug: options.debugLogs,
                 usesColor: Console.terminalWantsColor(STDERR_FILENO, environment: environment),
-                logDirectory: options.logDir)
+                logDirectory: options.logDir,
+                isLive: TerminalState.isLive(STDERR_FILENO, environment: environment),
+                events: options.json ? EventStream() : nil)
         } catch {
             say("deploy: error: no logs can be written: \(error)")
             return .failed
         }
+        defer { console.finish() }
+        do {
+            let report = try RunReport(options, console)
+            report.begin()
+            let code = await run(options, console)
+            report.end(code)
+            return code
+        } catch {
+            console.tell(error)
+            return .failed
+        }
+    }
+
+    private static func run(_ options: Options, _ console: Console) async -> ExitCode {
         let interruption = Interruption(
             console: console, brake: Brake(), statusCommand: options.statusCommand)
-        let prompter = TerminalPrompter()
+        let prompter = TerminalPrompter(screen: console)
         let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
             console.tell(.debug, line)
         }

@@ -7,6 +7,13 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
+    --timings)
+        mapfile -t COMPREPLY < <(
+            compgen -f -X '!*.html' -- "$current"
+            compgen -d -- "$current"
+        )
+        return
+        ;;
     -r | --result-path | --log-dir | --temp-path)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
@@ -36,7 +43,7 @@ _deploy() {
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
             --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --rollback-succeeded --agent
-            --ssh-transport -d --debug-logs --log-dir -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
+            --ssh-transport -d --debug-logs --log-dir --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
             --activation-timeout --temp-path --on-partial-failure --wait-lock --history" -- "$current")
     else

@@ -39,7 +39,8 @@ struct ActivationLog: Sendable {
         switch event {
         case .started(let previous):
             let was = previous.map { "now \(name($0))" } ?? "its first generation"
-            say(.info, mode.boot ? "preparing the next boot (\(was))" : "activating (\(was))")
+            console.report(.started(activity(.activation), previous: previous))
+            step(mode.boot ? "preparing the next boot (\(was))" : "activating (\(was))")
         case .warning(let text): say(.warn, text)
         case .locked(let holder):
             let since = Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)
@@ -68,8 +69,13 @@ struct ActivationLog: Sendable {
                 say(.debug, "the activation succeeded")
             }
         case .awaitingConfirmation(let seconds):
-            say(.info, "activated; confirming over a new connection (the node rolls back in \(seconds) s)")
-        case .rollingBack(let reason): say(.warn, "the node is rolling back: \(reason)")
+            console.report(.ended(activity(.activation)))
+            console.report(.awaiting(activity(.activation), seconds: seconds))
+            console.report(.began(activity(.confirmation)))
+            step("activated; confirming over a new connection (the node rolls back in \(seconds) s)")
+        case .rollingBack(let reason):
+            console.report(.began(activity(.rollback)))
+            say(.warn, "the node is rolling back: \(reason)")
         // Told once, by whoever settles the outcome: it may come over another connection.
         case .verdict: break
         }
@@ -94,6 +100,12 @@ struct ActivationLog: Sendable {
             console.tell(.hint, "deploy it with --boot, then restart the node", node: profile.node)
         }
     }
+
+    private func activity(_ phase: Phase) -> Activity {
+        Activity(phase, node: profile.node, profile: profile.name)
+    }
+
+    private func step(_ text: String) { console.step("profile \"\(profile.name)\": \(text)", node: profile.node) }
 
     private func say(_ level: Level, _ text: String) {
         console.tell(level, "profile \"\(profile.name)\": \(text)", node: profile.node)

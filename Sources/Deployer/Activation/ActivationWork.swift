@@ -30,7 +30,8 @@ struct ActivationWork: Sendable {
         let check = RollbackCheck(
             profile: result.profile, connection: connection, connector: connector, console: console, nonce: nonce,
             boot: mode.boot, tail: result.tail)
-        let finding = await check.run()
+        let activity = Activity(.verification, node: result.profile.node, profile: result.profile.name)
+        let finding = await console.during(activity) { await check.run() }
         OutcomeReport(profile: result.profile, console: console, mode: mode).tell(finding)
         return finding
     }

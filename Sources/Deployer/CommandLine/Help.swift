@@ -29,6 +29,8 @@ extension Options {
               --ssh-transport NAME   automatic, libssh2 or openssh
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too
+              --timings [FILE.html]  tell where the time went; with FILE also as a page with a timeline
+              --json                 events on standard output, one JSON object a line
           -h, --help     -V, --version
 
         In place of the flake's settings:

@@ -28,6 +28,7 @@ enum OptionName: String, Sendable, CaseIterable {
     case agent
     case sshTransport = "ssh-transport"
     case parallel
+    case timings, json
     case help, version
 
     /// What follows an option.
@@ -38,6 +39,8 @@ enum OptionName: String, Sendable, CaseIterable {
         case anyWord
         /// One word or more, up to the next option.
         case words
+        /// None, or what stands behind `=`, or the next word if it ends so: any other may be a target.
+        case optional(ending: String)
     }
 
     var long: String { "--\(rawValue)" }
@@ -61,8 +64,9 @@ enum OptionName: String, Sendable, CaseIterable {
         switch self {
         case .targets: .words
         case .sshOpts: .anyWord
-        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .help,
-            .version:
+        case .timings: .optional(ending: ".html")
+        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .json,
+            .help, .version:
             .none
         default: .word
         }

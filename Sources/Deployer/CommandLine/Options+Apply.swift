@@ -13,6 +13,7 @@ extension Options {
         case .waitLock: waitLock = try value.integer(in: 0...65535)
         case .history: history = try value.integer(in: 1...64)
         case .parallel: parallel = try value.integer(in: 1...1000)
+        case .timings: timings = occurrence.value.isEmpty ? .table : .page(occurrence.value)
         default: try overrides.apply(occurrence.option, value)
         }
     }
@@ -27,6 +28,7 @@ extension Options {
         case .remoteBuild: overrides.remoteBuild = true
         case .dryActivate: dryActivate = true
         case .boot: boot = true
+        case .json: json = true
         default: break
         }
     }

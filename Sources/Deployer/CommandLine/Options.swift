@@ -9,6 +9,14 @@ struct Options: Sendable, Equatable {
         case version
     }
 
+    /// What `--timings` asks for.
+    enum Timing: Sendable, Equatable {
+        case none
+        case table
+        /// Also a page, in this file.
+        case page(String)
+    }
+
     var command = Command.deploy
     /// As written; empty where none was given, which means ``defaultTarget``, or all of the file.
     var targets: [String] = []
@@ -35,6 +43,10 @@ struct Options: Sendable, Equatable {
     var transport = TransportChoice.automatic
     /// Nodes worked on at a time, 1 or more.
     var parallel = 10
+    /// Whether, and where, to tell where the time went.
+    var timings = Timing.none
+    /// Events on standard output, one JSON object a line.
+    var json = false
     /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.
     var nixArguments: [String] = []
 

@@ -105,6 +105,7 @@ final class Interruption: Sendable {
         Task {
             await LocalProcess.endAll()
             TerminalPrompter.restore()
+            console.finish(within: .seconds(2))
             exit(ExitCode.interrupted.rawValue)
         }
     }

@@ -27,7 +27,7 @@ struct StatusReport: Sendable {
         var codes: [ExitCode] = []
         for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
             do {
-                for line in try result.get() { print(line) }
+                for line in try result.get() { console.result(line) }
             } catch {
                 console.tell(error, node: node.name)
                 codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
@@ -37,7 +37,9 @@ struct StatusReport: Sendable {
     }
 
     private func ask(_ node: PlannedNode) async throws -> [String] {
-        let ready = try await preflight.prepare(node)
+        let ready = try await console.during(Activity(.preflight, node: node.name)) {
+            try await preflight.prepare(node)
+        }
         var lines: [String] = []
         do {
             for profile in node.profiles {
@@ -49,8 +51,13 @@ struct StatusReport: Sendable {
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
                 }
-                lines.append("\(profile.label): \(sentence(status))")
-                lines += (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
+                let line = EventLine(status, of: profile, at: console.progress.now)
+                if let event = console.event(line) {
+                    lines.append(event)
+                } else {
+                    lines.append("\(profile.label): \(sentence(status))")
+                    lines += (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
+                }
             }
         } catch {
             await ready.close()

@@ -103,7 +103,9 @@ struct Preflight: Sendable {
             rootStarts: try await rootStarts(destination, remote, profiles, elevations))
         if !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
-            try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            try await console.during(Activity(.agent, node: node)) {
+                try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            }
         }
         return connection
     }

@@ -130,9 +130,26 @@ struct OptionsTests {
         (["--targets", "a", "-s", "b"], .clash("target", "--targets")),
         (["a", "b"], .extraTarget("b")),
         (["status", "--boot"], .clash("status", "--boot")),
+        (["--timings="], .invalidValue("--timings", "", expected: "a file name")),
+        (["--timings", "--timings=a"], .repeated("--timings")),
+        (["--json=1"], .unexpectedValue("--json")),
     ])
     func whatCannotBeMeantIsRefused(words: [String], expected: UsageError) {
         #expect(throws: expected) { try Options(words) }
+    }
+
+    @Test(
+        arguments: [
+            (["--timings"], .table, []), (["--timings", ".#web1"], .table, [".#web1"]),
+            (["--timings=out", ".#web1"], .page("out"), [".#web1"]),
+            (["--timings", "out.html"], .page("out.html"), []),
+            (["--timings", "out.html", "."], .page("out.html"), ["."]), (["--timings", "--boot"], .table, []),
+            (["a", "--timings"], .table, ["a"]), ([], .none, []),
+        ] as [([String], Options.Timing, [String])])
+    func timingsTakesAFileOrNone(words: [String], timings: Options.Timing, targets: [String]) throws {
+        let options = try Options(words)
+        #expect(options.timings == timings)
+        #expect(options.targets == targets)
     }
 
     @Test func theHelpNamesEveryOptionAndExitCodeAndFitsAScreen() {

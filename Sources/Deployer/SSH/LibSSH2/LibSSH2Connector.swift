@@ -70,7 +70,7 @@ struct LibSSH2Connector: Sendable {
             } catch SSHError.unreachable where configuration.proxyCommand != nil && !askpass.hasAsked && canAsk {
                 // Not every command asks as ssh does: this one may want the terminal. It was out of its reach until
                 // now, so that a control-C does not end it.
-                return try await prompter.terminal.withLock {
+                return try await prompter.withTerminal {
                     try await open(nil, usesTerminal: true, within: .seconds(120))
                 }
             }
