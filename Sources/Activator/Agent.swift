@@ -14,8 +14,8 @@ struct Agent: Sendable {
             case .wait(let request): return await wait(request)
             case .revoke(let request): return await revoke(request)
             case .confirm(let request): return try await confirm(request)
-            case .status(let profiles): return try status(profiles)
-            case .recover(let profiles): return await recover(profiles)
+            case .status(let request): return try status(request)
+            case .recover(let profiles, let background): return await recover(profiles, background: background)
             case .hold(let paths):
                 try await Held(nix: Nix(environment)).hold(paths)
                 return ExitCode.done.rawValue
@@ -79,15 +79,15 @@ struct Agent: Sendable {
         let link = try ProfileLink(request.profile, environment: environment)
         let report = try await Confirm(link: link, nonce: request.nonce).run()
         reporter("confirm", legacy: false).send(.verdict(report))
-        return report.verdict.exitCode.rawValue
+        return report.exitCode.rawValue
     }
 
-    private func status(_ profiles: [ProfileLocation]) throws -> Int32 {
+    private func status(_ request: StatusRequest) throws -> Int32 {
         var code = ExitCode.done.rawValue
-        for profile in profiles {
+        for profile in request.profiles {
             do {
                 let link = try ProfileLink(profile, environment: environment)
-                Reporter(.events).sendLine(try Status(link: link).read())
+                Reporter(.events).sendLine(try Status(link: link, history: request.history).read())
             } catch {
                 code = complain("\(error)", .failed)
             }
@@ -95,13 +95,16 @@ struct Agent: Sendable {
         return code
     }
 
-    private func recover(_ profiles: [ProfileLocation]) async -> Int32 {
+    private func recover(_ profiles: [ProfileLocation], background: Bool) async -> Int32 {
+        if profiles.isEmpty {
+            return await MachineRecovery(environment: environment, background: background).run().rawValue
+        }
         let reporter = reporter("recover", legacy: false)
         var worst = ExitCode.done.rawValue
         for profile in profiles {
             do {
                 let link = try ProfileLink(profile, environment: environment)
-                worst = max(worst, try await Recovery.recover(link, reporter).rawValue)
+                worst = max(worst, try await Recovery.recover(link, reporter, background: background).rawValue)
             } catch {
                 worst = max(worst, complain("\(error)", .failed))
             }

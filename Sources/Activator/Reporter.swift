@@ -72,6 +72,11 @@ final class Reporter: Sendable {
         return verdict.exitCode.rawValue
     }
 
+    func exitCode(_ report: VerdictReport) -> Int32 {
+        if case .events = form { return report.exitCode.rawValue }
+        return exitCode(report.verdict)
+    }
+
     /// For a holder that would not let us in.
     var lockedCode: Int32 {
         if case .log = form { return 1 }
@@ -91,6 +96,15 @@ extension AgentEvent {
         case .warning(let text): [(.warn, text)]
         case .locked(let holder):
             [(.error, "The profile is held by \(holder.deployer) (\(holder.closure)); nothing was changed")]
+        case .waitingForLock(let holder, let seconds):
+            [
+                (
+                    .warn,
+                    "The profile is held by \(holder.deployer) (\(holder.closure)); waiting, for \(seconds) s at most"
+                )
+            ]
+        case .unitFailed(let unit):
+            [(.error, "Failed unit: \(unit.text)")] + unit.lines.map { (.error, $0) }
         case .profileSet(let generation, let isNew):
             [(.debug, "Profile is on generation \(generation)\(isNew ? "" : ", which existed before")")]
         case .output: []

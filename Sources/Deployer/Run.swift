@@ -32,7 +32,7 @@ struct Run: Sendable {
             asked.finish()
             let preparation = Preparation(
                 plan: plan, sources: requests.map { $0.source }, options: options, console: console,
-                preflight: preflight(try await agents), builder: builder(nix), copier: copier)
+                preflight: preflight(try await agents), builder: builder(nix, Activity(.build)), copier: copier)
             return try await preparation.run()
         }
         let code: ExitCode
@@ -78,7 +78,8 @@ struct Run: Sendable {
         let nix = try await detectNix()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let plan = try await plan(try requests(targets, nix), nix)
-        let report = StatusReport(preflight: preflight(try await agents), console: console, limit: options.parallel)
+        let report = StatusReport(
+            preflight: preflight(try await agents), console: console, limit: options.parallel, history: options.history)
         return await report.run(plan)
     }
 
@@ -104,12 +105,16 @@ struct Run: Sendable {
     }
 
     private func plan(_ requests: [EvaluationRequest], _ nix: Nix) async throws -> Plan {
-        for request in requests { console.tell(.info, "evaluating \(request.source)") }
+        for request in requests { console.step("evaluating \(request.source)") }
         let evaluator = evaluator(nix)
-        let evaluations = try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
-            .map { try $0.get() }
+        let evaluations = try await console.during(Activity(.evaluation)) {
+            try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
+                .map { try $0.get() }
+        }
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
-        return try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
+        let plan = try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
+        console.report(.planned(plan))
+        return plan
     }
 
     private func ask(about plan: Plan) async throws {
@@ -120,7 +125,11 @@ struct Run: Sendable {
         }
         console.tell(.info, "the following profiles are going to be deployed:")
         console.show(text)
-        try await Prompt.ask(say: { console.tell(.info, $0) }, readLine: { try await PromptInput().readLine() })
+        try await Prompt.ask(say: { console.tell(.info, $0) }) {
+            console.hold()
+            defer { console.release() }
+            return try await PromptInput().readLine()
+        }
     }
 
     /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
@@ -128,10 +137,10 @@ struct Run: Sendable {
         if options.skipChecks { return }
         if options.isInteractive { for await _ in consent {} }
         try Task.checkCancellation()
-        let builder = builder(nix)
+        let checks = Activity(.checks)
+        let builder = builder(nix, checks)
         for source in Set(sources) {
-            console.tell(.info, "running the checks of \(source)")
-            try await builder.check(source)
+            try await console.during(checks, "running the checks of \(source)") { try await builder.check(source) }
         }
     }
 
@@ -139,9 +148,10 @@ struct Run: Sendable {
 
     private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
         let rollout = Rollout(
-            limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay, boot: options.boot)
+            console: console, limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay,
+            kind: options.dryActivate ? .dry : options.boot ? .boot : .live)
         let results = options.dryActivate ? await rehearse(rollout, nodes) : await change(rollout, nodes)
-        if results.count > 1 || results.contains(where: \.hasFailed) { console.show(Summary(results: results).text) }
+        console.show(Summary(results: results, progress: console.progress.model).text)
         FailureTails(results: results, console: console).tell()
         let code = ExitCode.worst(of: results.map(\.exitCode))
         return interruption.isInterrupted && code == .failed ? .interrupted : code
@@ -163,7 +173,7 @@ struct Run: Sendable {
 
     private var mode: ActivationMode {
         ActivationMode(
-            boot: options.boot,
+            boot: options.boot, waitLock: options.waitLock,
             agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
             deployer: "\(user.name)@\(user.machine)", statusCommand: options.statusCommand)
     }
@@ -179,9 +189,10 @@ struct Run: Sendable {
         return evaluator
     }
 
-    private func builder(_ nix: Nix) -> Builder {
+    private func builder(_ nix: Nix, _ activity: Activity) -> Builder {
         var builder = Builder(nix: nix, extraArguments: options.nixArguments)
-        builder.onLine = { [console] in console.relay($0, from: "nix") }
+        builder.onLine = { [console] in console.relay($0.text, from: "nix", weight: $0.weight) }
+        builder.onCounts = { [console] in console.report(.counted($0, activity)) }
         return builder
     }
 

@@ -14,6 +14,27 @@ struct OutputTailTests {
         #expect(tail.rollback == (6...25).map { "old \($0)" })
     }
 
+    @Test func whatTheNodeHasKeptTakesThePlaceOfWhatWasLost() {
+        let tail = OutputTail()
+        tail.hear(.output(stream: .stdout, line: "first"))
+        tail.complete(with: [])
+        tail.complete(with: ["first"])
+        #expect(!tail.hasUnseen)
+        tail.complete(with: ["first", "second"])
+        #expect(tail.hasUnseen)
+        #expect(tail.activation == ["first", "second"])
+    }
+
+    @Test(arguments: Verdict.allCases)
+    func onlyWhatIsCommittedExitsWithZero(verdict: Verdict) {
+        let report = VerdictReport(verdict, generation: nil)
+        let outcomes: [ProfileOutcome] = [.ended(report, nonce: ""), .revoked(report)]
+        let codes = outcomes.map(\.exitCode)
+        #expect((codes[0] == .done) == (verdict == .committed))
+        #expect(codes[1] != .done, "what was taken back is not deployed")
+        #expect(ExitCode.worst(of: [.done, codes[1], .done]) == codes[1])
+    }
+
     @Test func theStatusCommandAsksTheSameNodesInTheSameWay() throws {
         let words = [
             "--targets", ".#a b", ".#c", "--hostname", "10.0.0.1", "--ssh-opts", "-p 22 -o 'A=b c'", "--boot", "-d",

@@ -10,7 +10,7 @@ struct RollbackCheckTests {
         let scene = try ActivationScene(node)
         let finding = await RollbackCheck(
             profile: scene.profile, connection: scene.connection, connector: scene.connector, console: scene.console,
-            nonce: ActivationScene.nonce, boot: boot
+            nonce: ActivationScene.nonce, boot: boot, tail: OutputTail()
         ).run()
         #expect(node.connections == 1, "over a connection of its own")
         return finding
@@ -59,7 +59,7 @@ struct RollbackCheckTests {
         }
         result.rollback = .different(reason: "x")
         #expect(result.exitCode == .stuck)
-        let row = Summary(results: [result]).text.split(separator: "\n").last
-        #expect(row == "web1  system   rolled back, not verified  generation 1  x")
+        let row = Summary(results: [result], progress: ProgressModel()).text.split(separator: "\n").last
+        #expect(row == "web1  system   1           rolled back, not verified  -     x")
     }
 }

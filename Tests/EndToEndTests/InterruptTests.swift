@@ -39,7 +39,7 @@ struct InterruptTests {
             try await run.says("interrupt again to leave them alone")
             #expect(
                 run.text.contains(
-                    "web1: warn: profile \"system\" is under way; left alone, the node rolls it back: nobody confirms it"
+                    "web1: warn: profile \"system\" is under way: left alone, the node rolls it back: nobody confirms it"
                         + " within 30 s"), "\(run.text)")
             try await scene.node.shell(Script.release)
             try await expect(run, endsAs: .done, says: "deployed and confirmed on generation 2")

@@ -14,7 +14,8 @@ struct InterruptionTests {
     func anActivationOutlivesItsSSHSession(succeeds: Bool) async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
-            let run = try scene.start("two", then: succeeds ? Script.hold : "\(Script.hold); exit 1")
+            let end = succeeds ? "true" : "echo the disk is square; exit 1"
+            let run = try scene.start("two", then: "\(Script.hold); \(end)")
             try await scene.node.waits(for: Script.isHeld)
             try await scene.node.shell(Self.endSessions)
             try await run.says("contact was lost")
@@ -23,7 +24,10 @@ struct InterruptionTests {
                 try await expect(run, endsAs: .done, says: "deployed and confirmed on generation 2")
                 #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
             } else {
-                try await expect(run, endsAs: .rolledBack, says: "rolled back, now on generation 1")
+                // Nobody was there to hear its last words, but the node has kept them.
+                try await expect(
+                    run, endsAs: .rolledBack, says: "rolled back, now on generation 1",
+                    "the last lines of its activation again:\nweb1: system: the disk is square")
                 #expect(try await scene.state() == Self.rolledBack)
             }
         }

@@ -197,7 +197,9 @@ struct OptionsLocalTests {
             expect(quoted, saysNot: #"profile "b""#)
             let two = ["\(fixture.flake)#second.b", "\(fixture.flake)#\"my.server\".a"]
             let several = try await lab.deploy(["--targets"] + two)
-            expect(several, .done, says: "second     b        deployed", "my.server  a        deployed")
+            expect(several, .done)
+            expect(several.errorText, hasRow: "second b none -> 1 deployed")
+            expect(several.errorText, hasRow: "my.server a 1 deployed")
             let unquoted = try await lab.deploy(["\(fixture.flake)#my.server.a"])
             expect(unquoted, .usage, says: "did you mean quotes? '\(fixture.flake)#\"my.server\".a'")
             #expect(try await node.generations("/nix/var/nix/profiles/per-user/root/b") == [1])

@@ -1,47 +1,65 @@
 import Shared
 import Testing
 
-/// What other accounts of a node can do to an activation: nothing.
+/// What another local user can do to an activation: nothing (R9, A19).
 @Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
 struct PrivacyTests {
-    private static let state = "/nix/var/nix/profiles/.deploy-swift/system"
+    private static let state = "/nix/var/nix/profiles/.deploy-swift"
 
-    @Test("R1, R9, R10: canaries that others have left or forge confirm nothing")
-    func forgedCanaries() async throws {
+    @Test func theCanaryAndTheJournalAreNobodyElses() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
-            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "3"])
-            try await scene.node.waits(for: Script.isHeld)
-            let closure = try await scene.node.profile()
-            let hash = closure.dropFirst("/nix/store/".count).prefix { $0 != "-" }
-            // As deploy-rs names it: there beforehand, and taken away later.
-            try await scene.node.shell("echo >/tmp/deploy-rs-canary-\(hash)", as: "pw")
-            // Of an earlier run that the power loss has left.
-            try await scene.node.shell("echo >\(Self.state)/confirmed-\(String(repeating: "0", count: 32))")
-            try await scene.lab.tool("cut", "web1")
-            try await scene.node.shell(Script.release)
+            let run = try scene.start("two", then: "lab-service sshd stop", ["--confirm-timeout", "8"])
             try await scene.node.waits(for: Script.isAwaiting)
-            try await scene.node.shell("rm /tmp/deploy-rs-canary-\(hash)", as: "pw")
-            for words in [
-                "ls \(Self.state)", "touch \(Self.state)/x", "rm -r \(Self.state)", "mv \(Self.state) /tmp/x",
-            ] {
-                #expect(try await scene.node.shell("\(words) 2>&1 || true", as: "pw").contains("Permission denied"))
+            let canary = try await scene.node.shell("cd \(Self.state)/system; echo canary-*")
+            let attempts = [
+                "ls \(Self.state)/system", "cat \(Self.state)/system/journal.json", "cat \(Self.state)/system/events",
+                "rm -f \(Self.state)/system/\(canary)", "touch \(Self.state)/system/confirmed\(canary.dropFirst(6))",
+                "mv \(Self.state)/system/\(canary) \(Self.state)/system/confirmed\(canary.dropFirst(6))",
+                "mv \(Self.state) \(Self.state)-away", "ln -s /tmp \(Self.state)/system/x",
+            ]
+            for attempt in attempts {
+                for user in ["pw", "app"] {
+                    let result = try await scene.node.shell("\(attempt) 2>&1 || echo refused", as: user)
+                    #expect(result.hasSuffix("refused"), "\(user): \(attempt): \(result)")
+                }
             }
-            try await scene.node.waits(for: Script.has("rolledBack"))
-            try await scene.lab.tool("heal", "web1")
-            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 3 s")
+            // Nor is anything of it told by the processes that all can see.
+            let nonce = String(canary.dropFirst("canary-".count))
+            let processes = try await scene.node.shell(
+                "cat /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'", as: "pw")
+            #expect(!processes.contains(nonce))
+            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 8 s")
         }
     }
 
-    @Test("R9: nobody else may read journal, canary or output")
-    func whatOthersSee() async throws {
+    /// In a folder where all may write, the state folder's name may be taken already.
+    @Test(arguments: [
+        ("mkdir -m 777 /srv/open/.deploy-swift", "it belongs to user"),
+        ("mkdir /home/pw/trap; ln -s /home/pw/trap /srv/open/.deploy-swift", "it is not a folder"),
+        ("touch /srv/open/.deploy-swift", "it is not a folder"),
+    ])
+    func aStateFolderThatSomeoneElseMadeIsRefused(trap: String, reason: String) async throws {
         try await Scene.with { scene in
-            let run = try scene.start("one", then: "echo hush; \(Script.hold)")
-            try await scene.node.waits(for: Script.isHeld)
-            #expect(try await scene.node.shell("find \(Self.state) ! -type l -perm /077") == "")
-            #expect(try await scene.node.shell("stat -c %a \(Self.state) \(Self.state)/..") == "700\n700")
-            try await scene.node.shell(Script.release)
-            try await expect(run, endsAs: .done)
+            try await scene.node.shell("mkdir -p /srv/open; chmod 1777 /srv/open")
+            try await scene.node.shell(trap, as: "pw")
+            try scene.write("one", extra: "profilePath = \"/srv/open/web\";")
+            let result = try await scene.lab.deploy([scene.fixture.flake])
+            expect(result, is: .failed, says: "cannot be trusted: \(reason)", "nothing changed")
+            #expect(try await scene.state().marks == [])
+            #expect(try await scene.node.shell("ls -A /home/pw/trap 2>/dev/null || true") == "")
+        }
+    }
+
+    /// A canary of one's own making confirms nothing.
+    @Test func forgedNamesConfirmNothing() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            let run = try scene.start("two", then: "lab-service sshd stop", ["--confirm-timeout", "4"])
+            try await scene.node.waits(for: Script.isAwaiting)
+            // Even as root, by another number than this run's.
+            try await scene.node.shell("touch \(Self.state)/system/confirmed-0123456789abcdef0123456789abcdef")
+            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 4 s")
         }
     }
 }

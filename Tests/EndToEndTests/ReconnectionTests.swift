@@ -61,6 +61,20 @@ struct ReconnectionTests {
         }
     }
 
+    /// A guardian that is stopped keeps no deadline; whoever waits for it is not stopped with it.
+    @Test("R24: a node that does not keep its own limits is unknown, and tells the truth later")
+    func aSuspendedGuardianIsUnknown() async throws {
+        try await Scene.with { scene in
+            try await scene.deployed("one")
+            func guardian(_ signal: String) -> String { "pkill -\(signal) -f '[b]in/activate guardian'" }
+            let run = try scene.start("two", then: guardian("STOP"), extra: "activationTimeout = 1;")
+            try await expect(
+                run, endsAs: .unknown, says: "said nothing for longer than its own limits allow", "deploy status")
+            try await scene.node.shell(guardian("CONT"))
+            try await scene.node.waits(for: "\(Script.has("committed")) || \(Script.has("rolledBack"))")
+        }
+    }
+
     /// It neither asks, nor confirms, nor recovers: not even the folder for the journal is made.
     @Test("R19: a dry run that loses its connection does nothing more")
     func aDryRunThatLosesItsConnectionDoesNothingMore() async throws {

@@ -52,7 +52,7 @@ struct RevocationTests {
             let result = try await scene.lab.deploy([scene.fixture.flake] + words)
             let isLeft = words[0] == "--auto-rollback"
             expect(result, is: isLeft ? .left : .rolledBack)
-            expect(result.errorText, hasRow: "web1 web deployed generation 1")
+            expect(result.errorText, hasRow: "web1 web none -> 1 deployed")
             #expect(!result.errorText.contains("taking it back"))
             #expect(try await scene.node.generation(Self.web) == 1)
             #expect(try await scene.node.generation() == (isLeft ? 1 : nil))
@@ -67,7 +67,7 @@ struct RevocationTests {
             ])
             let result = try await scene.lab.deploy([scene.fixture.flake])
             expect(result, is: .rolledBack)
-            expect(result.errorText, hasRow: "web1 web not started as before")
+            expect(result.errorText, hasRow: "web1 web as before not started")
             #expect(try await scene.node.marks(of: "app").isEmpty)
             #expect(try await scene.node.generation(Self.web) == nil)
         }
@@ -91,8 +91,8 @@ struct RevocationTests {
             try await expect(
                 run, endsAs: .rolledBack, says: "web2: error: profile \"system\": rolled back, now on generation 1",
                 "web1: info: profile \"system\": taking it back")
-            expect(run.text, hasRow: "web1 system taken back, verified generation 1")
-            expect(run.text, hasRow: "web2 system rolled back, verified generation 1")
+            expect(run.text, hasRow: "web1 system 1 taken back, verified")
+            expect(run.text, hasRow: "web2 system 1 rolled back, verified")
             for node in nodes {
                 #expect(try await node.generation() == 1)
                 #expect(try await node.marks() == ["one", "two", "one"])
@@ -135,10 +135,10 @@ struct RevocationTests {
             try scene.fixture.write(profiles("two", "touch /home/app/broken; exit 1"), version: "two")
             let result = try await scene.lab.deploy([scene.fixture.flake])
             expect(result, is: .stuck, says: "the rollback failed")
-            expect(result.errorText, hasRow: "web1 first taken back, verified generation 1")
-            expect(result.errorText, hasRow: "web1 second stuck generation 1")
-            expect(result.errorText, hasRow: "web1 third taken back, verified generation 1")
-            expect(result.errorText, hasRow: "web1 system rolled back, verified generation 1")
+            expect(result.errorText, hasRow: "web1 first 1 taken back, verified")
+            expect(result.errorText, hasRow: "web1 second 1 stuck")
+            expect(result.errorText, hasRow: "web1 third 1 taken back, verified")
+            expect(result.errorText, hasRow: "web1 system 1 rolled back, verified")
             let order = ["first", "second", "third", "third", "second", "first"]
             #expect(try await scene.node.marks(of: "app") == order)
         }
@@ -162,7 +162,7 @@ struct RevocationTests {
             try await run.says("asking the node again")
             try await scene.node.shell("touch /home/app/go")
             try await expect(run, endsAs: .rolledBack)
-            expect(run.text, hasRow: "web1 web taken back, verified generation 1")
+            expect(run.text, hasRow: "web1 web 1 taken back, verified")
             #expect(try await scene.node.marks(of: "app") == ["one", "two", "one"])
         }
     }

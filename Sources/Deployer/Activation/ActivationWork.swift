@@ -29,8 +29,9 @@ struct ActivationWork: Sendable {
         guard result.outcome.isRolledBack else { return nil }
         let check = RollbackCheck(
             profile: result.profile, connection: connection, connector: connector, console: console, nonce: nonce,
-            boot: mode.boot)
-        let finding = await check.run()
+            boot: mode.boot, tail: result.tail)
+        let activity = Activity(.verification, node: result.profile.node, profile: result.profile.name)
+        let finding = await console.during(activity) { await check.run() }
         OutcomeReport(profile: result.profile, console: console, mode: mode).tell(finding)
         return finding
     }

@@ -3,6 +3,8 @@ import Shared
 /// What a whole run decides for each of its activations.
 struct ActivationMode: Sendable {
     var boot = false
+    /// Seconds to wait for another deploy that holds a profile.
+    var waitLock = 0
     var agentOptions = AgentOptions()
     /// `alice@laptop`.
     var deployer: String
@@ -49,7 +51,10 @@ struct ProfileActivation: Sendable {
                 case .settled(let outcome):
                     group.cancelAll()
                     return outcome
-                case .open(let error): failures.append(error)
+                case .open(let error):
+                    failures.append(error)
+                    // Nor will it say more to the confirmation that waits there.
+                    if error is SilentNode { group.cancelAll() }
                 case .nothing: continue
                 }
             }
@@ -64,7 +69,11 @@ struct ProfileActivation: Sendable {
         request.magicRollback = profile.magicRollback
         request.autoRollback = profile.autoRollback
         request.boot = mode.boot
-        request.session = .init(nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        var session = ActivateRequest.Session(
+            nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        session.onPartialFailure = profile.onPartialFailure
+        session.waitLock = mode.waitLock
+        request.session = session
         return request
     }
 
@@ -176,7 +185,7 @@ struct ProfileActivation: Sendable {
     /// What the node itself allows from the start of the activation to the end of its confirmation.
     private var ownLimits: Duration {
         let needsConfirmation = profile.magicRollback && !mode.boot
-        return .seconds((activationTimeout ?? 0) + (needsConfirmation ? profile.confirmTimeout : 0))
+        return .seconds(mode.waitLock + (activationTimeout ?? 0) + (needsConfirmation ? profile.confirmTimeout : 0))
     }
 }
 

@@ -41,7 +41,7 @@ enum ProfileOutcome: Sendable {
     var exitCode: ExitCode {
         switch self {
         case .notStarted: .failed
-        case .ended(let report, _): report.verdict.exitCode
+        case .ended(let report, _): report.exitCode
         case .dryRun(let exit): exit.isSuccess ? .done : .failed
         case .locked: .locked
         case .notActivated(let error): error is SSHError ? .unreachable : .failed
@@ -73,7 +73,9 @@ struct ProfileResult: Sendable {
 extension ExitCode {
     /// Which of several outcomes a run exits with: what needs a person soonest.
     static func worst(of codes: some Sequence<ExitCode>) -> ExitCode {
-        let order: [ExitCode] = [.stuck, .unknown, .left, .rolledBack, .locked, .unreachable, .failed]
+        let order: [ExitCode] = [
+            .stuck, .unknown, .left, .rolledBack, .needsReboot, .locked, .unreachable, .failed,
+        ]
         let present = Set(codes)
         return order.first(where: present.contains) ?? .done
     }

@@ -14,7 +14,11 @@ struct Revocation: Sendable {
                 guard case .ended(let report, let nonce) = result.outcome, report.verdict == .committed,
                     result.profile.autoRollback
                 else { continue }
-                revoked[index] = await revoke(result, report, nonce, on: node)
+                let activity = Activity(.revocation, node: node.plan.name, profile: result.profile.name)
+                let text = "profile \"\(result.profile.name)\": taking it back"
+                let outcome = await console.during(activity, text) { await revoke(result, report, nonce, on: node) }
+                console.report(.settled(outcome))
+                revoked[index] = outcome
             }
             return revoked
         }
@@ -30,7 +34,6 @@ struct Revocation: Sendable {
         var result = result
         let profile = result.profile
         let report = OutcomeReport(profile: profile, console: console, mode: mode)
-        console.tell(.info, "profile \"\(profile.name)\": taking it back", node: profile.node)
         do {
             let connection = try node.connection(of: profile)
             let revocation = ProfileRevocation(

@@ -26,6 +26,8 @@ struct RollbackCheck: Sendable {
     let nonce: String
     /// For the next boot only: what runs was never to change.
     let boot: Bool
+    /// Gets what the node has kept of the output.
+    let tail: OutputTail
 
     /// How long a node may take to be reachable again.
     private static let limit = Duration.seconds(30)
@@ -51,6 +53,7 @@ struct RollbackCheck: Sendable {
         guard let activation = status.activation, activation.nonce == nonce else {
             return .notSeen(reason: "someone else has deployed it since")
         }
+        tail.complete(with: activation.lastLines ?? [])
         guard status.generation?.path == activation.previous?.path else {
             let places = "\(name(status.generation)), not on \(name(activation.previous))"
             return .different(reason: "the profile is on \(places)")

@@ -8,12 +8,13 @@ struct Rollout: Sendable {
     /// What is done with one profile; the tail is told its output.
     typealias Work = @Sendable (PlannedProfile, ReadyNode, OutputTail) async -> ProfileResult
 
+    let console: Console
     /// How many nodes at once, 1 or more.
     let limit: Int
     /// Set by the first failure, and by whoever else wants nothing new to start.
     let brake: Brake
     let underWay: UnderWay
-    let boot: Bool
+    let kind: RunKind
 
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode], _ work: @escaping Work) async -> [ProfileResult] {
@@ -26,16 +27,22 @@ struct Rollout: Sendable {
         for profile in node.plan.profiles {
             let tail = OutputTail()
             guard !brake.isSet else {
-                results.append(ProfileResult(profile: profile, outcome: .notStarted, tail: tail))
+                results.append(settled(ProfileResult(profile: profile, outcome: .notStarted, tail: tail)))
                 continue
             }
-            underWay.add(profile, boot: boot)
-            let result = await work(profile, node, tail)
+            underWay.add(profile, fate: kind.fate(of: profile))
+            console.report(.began(Activity(.activation, node: profile.node, profile: profile.name)))
+            let result = settled(await work(profile, node, tail))
             underWay.remove(profile)
             if !result.outcome.isSuccess { brake.set() }
             results.append(result)
         }
         return results
+    }
+
+    private func settled(_ result: ProfileResult) -> ProfileResult {
+        console.report(.settled(result))
+        return result
     }
 }
 

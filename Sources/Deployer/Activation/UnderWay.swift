@@ -7,16 +7,21 @@ final class UnderWay: Sendable {
     /// In the order in which they began.
     var all: [(profile: PlannedProfile, fate: String)] { profiles.withLock { $0 } }
 
-    func add(_ profile: PlannedProfile, boot: Bool) {
-        profiles.withLock { $0.append((profile, UnderWay.fate(profile, boot: boot))) }
-    }
+    func add(_ profile: PlannedProfile, fate: String) { profiles.withLock { $0.append((profile, fate)) } }
 
     func remove(_ profile: PlannedProfile) {
         profiles.withLock { $0.removeAll { $0.profile.label == profile.label } }
     }
+}
 
-    private static func fate(_ profile: PlannedProfile, boot: Bool) -> String {
-        if profile.magicRollback && !boot {
+/// What a run does to its nodes.
+enum RunKind: Sendable {
+    case dry, boot, live
+
+    /// What becomes of a profile under way if nobody waits for it any more.
+    func fate(of profile: PlannedProfile) -> String {
+        if self == .dry { return "a dry run, which changes nothing" }
+        if self == .live && profile.magicRollback {
             return "left alone, the node rolls it back: nobody confirms it within \(profile.confirmTimeout) s"
         }
         let failure = profile.autoRollback ? "rolls it back if it fails" : "leaves it on the new generation if it fails"

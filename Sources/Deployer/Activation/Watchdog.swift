@@ -11,10 +11,14 @@ final class Watchdog: Sendable {
     private static let linkLimit = Duration.seconds(300)
 
     private let activationTimeout: Duration?
+    private let grace: Duration
     private let deadline = Mutex<ContinuousClock.Instant?>(nil)
 
     /// - Parameter activationTimeout: none if nil
-    init(activationTimeout: Duration?) { self.activationTimeout = activationTimeout }
+    init(activationTimeout: Duration?, grace: Duration = Watchdog.grace) {
+        self.activationTimeout = activationTimeout
+        self.grace = grace
+    }
 
     /// How long a node may take to put a generation back.
     static func rollbackLimit(_ activationTimeout: Duration?) -> Duration {
@@ -25,6 +29,10 @@ final class Watchdog: Sendable {
     func hear(_ event: AgentEvent) {
         switch event {
         case .started: allow(activationTimeout.map { $0 + Self.linkLimit })
+        // Then it may first have to finish what someone else left.
+        case .waitingForLock(_, let seconds):
+            allow(.seconds(seconds) + Self.rollbackLimit(activationTimeout) + Self.linkLimit)
+        case .unitFailed: allow(.zero)
         case .profileSet: allow(activationTimeout)
         case .activationEnded: allow(.zero)
         case .awaitingConfirmation(let seconds): allow(.seconds(seconds))
@@ -44,7 +52,7 @@ final class Watchdog: Sendable {
     }
 
     private func allow(_ limit: Duration?) {
-        deadline.withLock { $0 = limit.map { .now + $0 + Self.grace } }
+        deadline.withLock { $0 = limit.map { .now + $0 + grace } }
     }
 }
 

@@ -52,6 +52,7 @@ struct Copier: Sendable {
             }
         } onBytes: {
             onBytes($0)
+            console.report(.sent($0, node))
         }
     }
 

@@ -8,7 +8,8 @@ struct FailureTails: Sendable {
     /// Tells them, unless the one activation of the run was the last thing to be seen anyway.
     func tell() {
         let begun = results.filter { !$0.outcome.isNotStarted }
-        for result in begun where result.hasFailed && (begun.count > 1 || !result.tail.rollback.isEmpty) {
+        for result in begun where result.hasFailed {
+            guard begun.count > 1 || result.tail.hasUnseen || !result.tail.rollback.isEmpty else { continue }
             // Taken back for another's sake: its own activation did not fail.
             if case .revoked = result.outcome, result.exitCode == .rolledBack { continue }
             tell(result.tail.activation, "its activation", of: result.profile)

@@ -95,7 +95,7 @@ final class Interruption: Sendable {
     private func tellWhatIsUnderWay() {
         console.tell(.warn, "interrupted: nothing new starts; waiting for what is under way")
         for (profile, fate) in underWay.all {
-            console.tell(.warn, "profile \"\(profile.name)\" is under way; \(fate)", node: profile.node)
+            console.tell(.warn, "profile \"\(profile.name)\" is under way: \(fate)", node: profile.node)
         }
         console.tell(.hint, "interrupt again to leave them alone")
     }
@@ -105,6 +105,7 @@ final class Interruption: Sendable {
         Task {
             await LocalProcess.endAll()
             TerminalPrompter.restore()
+            console.finish(within: .seconds(2))
             exit(ExitCode.interrupted.rawValue)
         }
     }

@@ -17,6 +17,8 @@ struct StatusReport: Sendable {
     let preflight: Preflight
     let console: Console
     let limit: Int
+    /// How many of each profile's last deploys to tell of.
+    var history = 0
 
     /// Prints one line a profile on standard output; failures go where messages go.
     ///
@@ -25,7 +27,7 @@ struct StatusReport: Sendable {
         var codes: [ExitCode] = []
         for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
             do {
-                for line in try result.get() { print(line) }
+                for line in try result.get() { console.result(line) }
             } catch {
                 console.tell(error, node: node.name)
                 codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
@@ -35,18 +37,27 @@ struct StatusReport: Sendable {
     }
 
     private func ask(_ node: PlannedNode) async throws -> [String] {
-        let ready = try await preflight.prepare(node)
+        let ready = try await console.during(Activity(.preflight, node: node.name)) {
+            try await preflight.prepare(node)
+        }
         var lines: [String] = []
         do {
             for profile in node.profiles {
                 let connection = try ready.connection(of: profile)
-                let command = connection.agentCommand(.status([profile.location]), for: profile)
+                let command = connection.agentCommand(
+                    .status(StatusRequest([profile.location], history: history)), for: profile)
                 let result = try await preflight.answer(
                     try await connection.login.remote(), command.words, input: command.input)
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
                 }
-                lines.append("\(profile.label): \(sentence(status))")
+                let line = EventLine(status, of: profile, at: console.progress.now)
+                if let event = console.event(line) {
+                    lines.append(event)
+                } else {
+                    lines.append("\(profile.label): \(sentence(status))")
+                    lines += (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
+                }
             }
         } catch {
             await ready.close()
@@ -71,6 +82,10 @@ struct StatusReport: Sendable {
         let time = Date(timeIntervalSince1970: TimeInterval(activation.startedAt)).formatted(.iso8601)
         text += ", by \(activation.deployer) at \(time)"
         if let reason = activation.report?.reason { text += ": \(reason)" }
+        if let failed = status.failedGenerations, !failed.isEmpty {
+            text +=
+                "; failed generation\(failed.count == 1 ? "" : "s") \(failed.map(String.init).joined(separator: ", "))"
+        }
         return printable(text)
     }
 }

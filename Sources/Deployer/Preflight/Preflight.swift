@@ -25,12 +25,17 @@ struct ReadyConnection: Sendable {
     /// Store path of the agent for this node.
     let agent: String
     let elevations: [[String]: Elevation]
+    /// For each user whose guardian would end with the login: how root, who starts it elsewhere, can be had.
+    var rootStarts: [String: Elevation] = [:]
 
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
-    ) -> (words: [String], input: [UInt8]) {
+    ) -> (words: [String], input: RemoteInput) {
         let words = ["\(agent)/bin/activate"] + command.words(options)
+        if command.startsGuardian, let root = rootStarts[profile.user] {
+            return root.applied(to: RootUnit.words(for: profile.user, words))
+        }
         return (elevations[profile.elevation] ?? .none).applied(to: words)
     }
 }
@@ -94,10 +99,13 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations)
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations,
+            rootStarts: try await rootStarts(destination, remote, profiles, elevations))
         if !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
-            try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            try await console.during(Activity(.agent, node: node)) {
+                try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            }
         }
         return connection
     }
@@ -108,6 +116,8 @@ struct Preflight: Sendable {
     ) async throws -> Elevation {
         if test == nil || test?.works == true { return .words(prefix) }
         guard isInteractive else { throw refusal(prefix, test) }
+        // It would not be sent: nobody need type it.
+        if let doubt = await remote.doubt { throw doubt.error }
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
@@ -130,7 +140,7 @@ struct Preflight: Sendable {
     }
 
     /// Runs a command that has to answer at once.
-    func answer(_ remote: any Remote, _ words: [String], input: [UInt8] = []) async throws -> RemoteResult {
+    func answer(_ remote: any Remote, _ words: [String], input: RemoteInput = .none) async throws -> RemoteResult {
         let limit = Preflight.answerLimit
         guard let result = try await before(.now + limit, { try await remote.run(words, input: input, limit: 1 << 20) })
         else { throw PreflightError.silent(after: limit) }

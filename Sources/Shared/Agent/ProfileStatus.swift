@@ -22,6 +22,8 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         public var isGuarded: Bool
         /// Seconds until the guardian rolls back by itself; only in ``State/awaitingConfirmation``.
         public var secondsLeft: Int?
+        /// The last lines that the activation wrote, once it has ended.
+        public var lastLines: [String]?
 
         public init(
             state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,
@@ -63,6 +65,10 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
     /// Who holds the profile just now. It need not be whose activation is the newest: that of one who still finishes
     /// an interrupted one, before its own, is not written down yet.
     public var holder: LockHolder?
+    /// Generations that are still there and whose activation was undone or failed, by the history; lowest first.
+    public var failedGenerations: [Int]?
+    /// The last activations, newest first, where they were asked for.
+    public var history: [HistoryEntry]?
     /// Nil where that is no NixOS system.
     public var system: System?
 

@@ -44,10 +44,11 @@ struct Terminal: Sendable {
     }
 
     /// The person's end and the program's end.
-    private static func openTerminal() throws -> (main: Int32, side: Int32) {
+    static func openTerminal(columns: UInt16 = 80, rows: UInt16 = 24) throws -> (main: Int32, side: Int32) {
         var main: Int32 = -1
         var side: Int32 = -1
-        try #require(openpty(&main, &side, nil, nil, nil) == 0, "there are no terminals here")
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        try #require(openpty(&main, &side, nil, nil, &size) == 0, "there are no terminals here")
         // Whoever inherited an end would keep the terminal open.
         for descriptor in [main, side] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         return (main, side)

@@ -13,6 +13,8 @@ struct TerminalPrompter: Prompter {
     /// One for the process, as there is one terminal.
     static let terminal = AsyncLock()
 
+    var screen: Console?
+
     var terminal: AsyncLock { Self.terminal }
 
     /// What an open question has changed on the terminal.
@@ -42,6 +44,8 @@ struct TerminalPrompter: Prompter {
     func askNow(_ question: Question) async throws -> Secret? {
         let raw = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)
         guard raw >= 0 else { return nil }
+        screen?.hold()
+        defer { screen?.release() }
         let reading = TerminalReading(raw)
         return try await withTaskCancellationHandler {
             try await reading.answer(question)
