@@ -52,7 +52,7 @@ extension SSHError: Explained {
         case .hostKeyChanged, .secretWithheld:
             "if the machine was reinstalled, take that line away; if not, somebody may be in between"
         case .hostKeyUnknown(_, _, let hint): hint
-        case .hostKeyRevoked: "do not trust that machine; its key is marked as revoked in known_hosts or in RevokedHostKeys"
+        case .hostKeyRevoked: "do not trust that machine: its key is revoked, in known_hosts or by RevokedHostKeys"
         case .loginRefused(let destination, _):
             "`ssh -v \(destination.prefix { $0 != " " })` shows which keys are offered; `sshUser` in the flake says who logs in"
         case .lost: "the node decides by itself what to do with what was under way: `deploy status` asks it"
