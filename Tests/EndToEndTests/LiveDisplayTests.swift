@@ -108,7 +108,6 @@ struct LiveDisplayTests {
             let user = "sshUser = \"admin\"; interactiveSudo = true;"
             try fixture.write([.init(extra: user, path: wait)])
             let terminal = try lab.watch([fixture.flake])
-            try await terminal.says("deploy  building, ")
             try await terminal.says("Password: ")
             let asked = terminal.text
             // Several times what it takes to draw the lines again.

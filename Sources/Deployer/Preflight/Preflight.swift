@@ -54,7 +54,7 @@ struct Preflight: Sendable {
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
-    /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentBinaryError``
+    /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentBinaryError``; `CancellationError`
     func prepare(_ node: PlannedNode) async throws -> ReadyNode {
         var connections: [Destination: ReadyConnection] = [:]
         for profile in node.profiles where connections[profile.destination] == nil {
@@ -63,6 +63,7 @@ struct Preflight: Sendable {
                 connections[profile.destination] = try await connect(profile.destination, sharing)
             } catch {
                 for connection in connections.values { await connection.login.close() }
+                if error is CancellationError { throw error }
                 throw StageFailure(node: node.name, profile: nil, stage: .preflight, cause: error)
             }
         }
