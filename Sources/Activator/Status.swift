@@ -18,7 +18,7 @@ struct Status: Sendable {
         let activation = ProfileStatus.Activation(
             state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
-            secondsLeft: secondsLeft(record))
+            secondsLeft: secondsLeft(record), isForBoot: record.policy.boot)
         return ProfileStatus(profile: link.path, generation: generation, activation: activation, holder: holder)
     }
 

@@ -27,11 +27,13 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -u -- "$current")
         return
         ;;
-    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel) return ;;
+    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel | --max-copies | --max-activations |
+        --max-jobs-eval) return ;;
     esac
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
-            --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --rollback-succeeded --agent
+            --force --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --max-copies --max-activations
+            --max-jobs-eval --no-barrier --rollback-succeeded --agent
             --ssh-transport -d --debug-logs --log-dir -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
             --activation-timeout --temp-path" -- "$current")

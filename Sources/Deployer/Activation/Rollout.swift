@@ -14,25 +14,44 @@ struct Rollout: Sendable {
     let connector: any Connector
     let console: Console
     let mode: ActivationMode
-    /// How many nodes at once, 1 or more.
-    let limit: Int
+    /// Room for nodes at a time.
+    let slots: Slots
+    /// Leaves what is unchanged as it is.
+    let skipsUnchanged: Bool
     /// Set by the first failure, and by whoever else wants nothing new to start.
     let brake: Brake
 
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode]) async -> [ProfileResult] {
         // Nothing that deploys a node throws: an error is an outcome.
-        await sideBySide(nodes, limit: limit) { await deploy($0) }.flatMap { (try? $0.get()) ?? [] }
+        await sideBySide(nodes, limit: max(1, nodes.count)) { await deploy($0) }.flatMap { (try? $0.get()) ?? [] }
     }
 
-    private func deploy(_ node: ReadyNode) async -> [ProfileResult] {
+    /// Deploys one node once there is room for it.
+    func deploy(_ node: ReadyNode) async -> [ProfileResult] {
+        let results = try? await slots.use { await deployNow(node) }
+        // Only a cancellation keeps it from its turn.
+        return results ?? node.plan.profiles.map { ProfileResult(profile: $0, outcome: .notStarted) }
+    }
+
+    private func deployNow(_ node: ReadyNode) async -> [ProfileResult] {
         var results: [ProfileResult] = []
         for profile in node.plan.profiles {
-            let outcome = brake.isSet ? .notStarted : await activate(profile, on: node)
+            let outcome = await outcome(of: profile, on: node)
             if !outcome.isSuccess { brake.set() }
             results.append(ProfileResult(profile: profile, outcome: outcome))
         }
         return results
+    }
+
+    private func outcome(of profile: PlannedProfile, on node: ReadyNode) async -> ProfileOutcome {
+        if skipsUnchanged, let generation = node.unchanged(profile) {
+            let place = generation.number.map { "generation \($0)" } ?? generation.path
+            console.tell(
+                .info, "profile \"\(profile.name)\": unchanged, active and committed on \(place)", node: profile.node)
+            return .unchanged(generation)
+        }
+        return brake.isSet ? .notStarted : await activate(profile, on: node)
     }
 
     private func activate(_ profile: PlannedProfile, on node: ReadyNode) async -> ProfileOutcome {
@@ -71,6 +90,12 @@ struct Rollout: Sendable {
 /// A switch that says: start nothing new.
 final class Brake: Sendable {
     private let value = Mutex(false)
+    /// Open once it is set.
+    let gate = Gate()
     var isSet: Bool { value.withLock { $0 } }
-    func set() { value.withLock { $0 = true } }
+
+    func set() {
+        value.withLock { $0 = true }
+        gate.open()
+    }
 }

@@ -19,12 +19,17 @@ enum OptionName: String, Sendable, CaseIterable {
     case tempPath = "temp-path"
     case dryActivate = "dry-activate"
     case boot
+    case force
     case rollbackSucceeded = "rollback-succeeded"
     case sudo
     case interactiveSudo = "interactive-sudo"
     case agent
     case sshTransport = "ssh-transport"
     case parallel
+    case maxCopies = "max-copies"
+    case maxActivations = "max-activations"
+    case maxJobsEval = "max-jobs-eval"
+    case noBarrier = "no-barrier"
     case help, version
 
     /// What follows an option.
@@ -58,8 +63,8 @@ enum OptionName: String, Sendable, CaseIterable {
         switch self {
         case .targets: .words
         case .sshOpts: .anyWord
-        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .help,
-            .version:
+        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .force,
+            .noBarrier, .help, .version:
             .none
         default: .word
         }

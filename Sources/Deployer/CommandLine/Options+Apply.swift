@@ -10,7 +10,10 @@ extension Options {
         case .rollbackSucceeded: rollbackSucceeded = try value.boolean()
         case .agent: agent = try value.word()
         case .sshTransport: transport = try value.transport()
-        case .parallel: parallel = try value.integer(in: 1...1000)
+        case .parallel: limits.nodes = try value.integer(in: 1...1000)
+        case .maxCopies: limits.ownCopies = try value.integer(in: 1...1000)
+        case .maxActivations: limits.ownActivations = try value.integer(in: 1...1000)
+        case .maxJobsEval: limits.evaluations = try value.integer(in: 1...1000)
         default: try overrides.apply(occurrence.option, value)
         }
     }
@@ -25,6 +28,8 @@ extension Options {
         case .remoteBuild: overrides.remoteBuild = true
         case .dryActivate: dryActivate = true
         case .boot: boot = true
+        case .force: force = true
+        case .noBarrier: noBarrier = true
         default: break
         }
     }

@@ -24,15 +24,21 @@ struct Options: Sendable, Equatable {
     var skipChecks = false
     var dryActivate = false
     var boot = false
+    /// Activate unchanged profiles too.
+    var force = false
     var rollbackSucceeded = true
     var overrides = Overrides()
     /// The agent to send; the one beside this program if nil.
     var agent: String?
     var transport = TransportChoice.automatic
-    /// Nodes worked on at a time, 1 or more.
-    var parallel = 10
+    var limits = Limits()
+    /// Each node goes on to its activation by itself.
+    var noBarrier = false
     /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.
     var nixArguments: [String] = []
+
+    /// Whether what is unchanged is left as it is; a dry run and the next boot are about something else.
+    var skipsUnchanged: Bool { !force && !dryActivate && !boot }
 
     static let defaultTarget = "."
     static let defaultResultPath = "./.deploy-gc"
@@ -54,7 +60,8 @@ struct Options: Sendable, Equatable {
         if scanner.hasPlainTarget && given.contains(.targets) { throw .clash("target", "--targets") }
         guard command == .status else { return }
         let pointless: [OptionName] = [
-            .interactive, .keepResult, .resultPath, .dryActivate, .boot, .rollbackSucceeded, .remoteBuild, .checksigs,
+            .interactive, .keepResult, .resultPath, .dryActivate, .boot, .force, .noBarrier, .rollbackSucceeded,
+            .remoteBuild, .checksigs, .maxCopies, .maxActivations,
         ]
         if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
     }

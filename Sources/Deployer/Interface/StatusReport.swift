@@ -14,16 +14,16 @@ import Shared
 
 /// `deploy status`: where the profiles of the nodes stand, read from the nodes.
 struct StatusReport: Sendable {
-    let preflight: Preflight
+    let preflights: Preflights
     let console: Console
-    let limit: Int
 
     /// Prints one line a profile on standard output; failures go where messages go.
     ///
     /// - Returns: 0 if every node answered
     func run(_ plan: Plan) async -> ExitCode {
         var codes: [ExitCode] = []
-        for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
+        let results = await sideBySide(plan.nodes, limit: max(1, plan.nodes.count)) { try await ask($0) }
+        for (node, result) in zip(plan.nodes, results) {
             do {
                 for line in try result.get() { print(line) }
             } catch {
@@ -35,13 +35,18 @@ struct StatusReport: Sendable {
     }
 
     private func ask(_ node: PlannedNode) async throws -> [String] {
-        let ready = try await preflight.prepare(node)
+        let ready = try await preflights.ready(node)
         var lines: [String] = []
         do {
             for profile in node.profiles {
+                if let status = ready.statuses[profile.name] {
+                    lines.append("\(profile.label): \(sentence(status))")
+                    continue
+                }
+                // It could not tell, or something is wrong, which is told by asking alone.
                 let connection = try ready.connection(of: profile)
                 let command = connection.agentCommand(.status([profile.location]), for: profile)
-                let result = try await preflight.answer(
+                let result = try await Preflight.answer(
                     try await connection.login.remote(), command.words, input: command.input)
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))

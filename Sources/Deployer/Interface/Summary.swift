@@ -21,6 +21,8 @@ struct Summary: Sendable {
     private func word(_ outcome: ProfileOutcome) -> String {
         switch outcome {
         case .notStarted: "not started"
+        case .notPrepared: "not ready"
+        case .unchanged: "unchanged"
         case .ended(let report, _): word(report.verdict)
         case .dryRun(let exit): exit.isSuccess ? "dry run" : "dry run failed"
         case .locked: "locked"
@@ -46,7 +48,8 @@ struct Summary: Sendable {
         case .ended(let report, _), .revoked(let report), .notRevoked(let report, _):
             report.generation.map { $0.number.map { "generation \($0)" } ?? $0.path } ?? "no generation"
         case .unknown: "?"
-        case .notStarted, .dryRun, .locked, .notActivated: "as before"
+        case .unchanged(let generation): generation.number.map { "generation \($0)" } ?? generation.path
+        case .notStarted, .notPrepared, .dryRun, .locked, .notActivated: "as before"
         }
     }
 

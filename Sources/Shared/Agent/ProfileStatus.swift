@@ -22,10 +22,12 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         public var isGuarded: Bool
         /// Seconds until the guardian rolls back by itself; only in ``State/awaitingConfirmation``.
         public var secondsLeft: Int?
+        /// True where it is for the next boot only.
+        public var isForBoot: Bool
 
         public init(
             state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,
-            report: VerdictReport?, isGuarded: Bool, secondsLeft: Int?
+            report: VerdictReport?, isGuarded: Bool, secondsLeft: Int?, isForBoot: Bool = false
         ) {
             self.state = state
             self.nonce = nonce
@@ -36,6 +38,7 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
             self.report = report
             self.isGuarded = isGuarded
             self.secondsLeft = secondsLeft
+            self.isForBoot = isForBoot
         }
     }
 
