@@ -45,12 +45,19 @@ struct GuardianProcess: Sendable {
         return GuardianProcess(process: process, events: events)
     }
 
+    /// - Returns: false where the descriptor is no file, as what our own runtime has open is not
+    private static func keepToOurselves(_ number: Int32) -> Bool {
+        var status = stat()
+        return fstat(number, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && fcntl(number, F_SETFD, FD_CLOEXEC) == 0
+    }
+
     /// The guardian's own main.
     static func main(_ words: [String]) async -> Int32 {
         if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         // The locks are ours: no script may keep them longer.
-        for number in [exclusionNumber, livenessNumber] where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 {
+        for number in [exclusionNumber, livenessNumber] where !keepToOurselves(number) {
             return complain("the guardian is started by \"activate\", not by hand", .usage)
         }
         guard (2...3).contains(words.count), let start = Guardian.Start(rawValue: words[0]) else {
