@@ -38,7 +38,7 @@ demo: trial
 
 bench: trial
 	@scripts/require lab
-	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run
+	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run $(ROWS)
 
 lint:
 	@scripts/require build
