@@ -8,10 +8,12 @@ struct Activate {
     static func main() {
         // A reader that is gone, a file that may not grow: errors, not our death.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
-        leaveInput()
+        let words = Array(CommandLine.arguments.dropFirst())
+        // A guardian's watcher is handed a lock there.
+        if words.first != GuardianProcess.subcommand { leaveInput() }
         let work = Work()
         // Nobody waits for it: it ends the process. Detached, since nobody serves the main actor here.
-        Task.detached { await work.run(Array(CommandLine.arguments.dropFirst())) }
+        Task.detached { await work.run(words) }
         while true { pause() }
     }
 

@@ -93,7 +93,7 @@ struct Run: Sendable {
         let looks = looks()
         do {
             let plan = try await evaluate(targets) { looks.begin($0) }.plan
-            let code = await StatusReport(preflights: looks, console: console).run(plan)
+            let code = await StatusReport(preflights: looks, console: console, history: options.history).run(plan)
             await looks.close()
             return code
         } catch {
@@ -129,6 +129,7 @@ struct Run: Sendable {
         nix.version = try await version
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
         let plan = try planMaker.plan(evaluations)
+        console.report(.planned(plan))
         return Evaluated(plan: plan, sources: evaluations.map(\.request.source), nix: nix)
     }
 
@@ -136,8 +137,16 @@ struct Run: Sendable {
         _ targets: [Target], _ nix: Nix, _ onNode: @escaping @Sendable (PlannedNode) -> Void
     ) async throws -> [Evaluation] {
         let requests = try requests(targets, nix)
-        for request in requests { console.tell(.info, "evaluating \(request.source)") }
-        return try await sideBySide(requests, limit: options.limits.evaluations) { request in
+        for request in requests { console.step("evaluating \(request.source)") }
+        return try await console.during(Activity(.evaluation)) {
+            try await evaluations(requests, nix, onNode)
+        }
+    }
+
+    private func evaluations(
+        _ requests: [EvaluationRequest], _ nix: Nix, _ onNode: @escaping @Sendable (PlannedNode) -> Void
+    ) async throws -> [Evaluation] {
+        try await sideBySide(requests, limit: options.limits.evaluations) { request in
             var evaluator = evaluator(nix)
             // A name that may yet turn out to be for one of many is no place to go to.
             if options.overrides.hostname == nil {
@@ -180,7 +189,11 @@ struct Run: Sendable {
         }
         console.tell(.info, "the following profiles are going to be deployed:")
         console.show(text)
-        try await Prompt.ask(say: { console.tell(.info, $0) }, readLine: { try await PromptInput().readLine() })
+        try await Prompt.ask(say: { console.tell(.info, $0) }) {
+            console.hold()
+            defer { console.release() }
+            return try await PromptInput().readLine()
+        }
     }
 
     /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
@@ -190,10 +203,10 @@ struct Run: Sendable {
         let sources = try requests(targets, nix).map(\.source)
         if options.isInteractive { for await _ in consent {} }
         try Task.checkCancellation()
-        let builder = builder(nix)
+        let checks = Activity(.checks)
+        let builder = builder(nix, checks)
         for source in Set(sources) {
-            console.tell(.info, "running the checks of \(source)")
-            try await builder.check(source)
+            try await console.during(checks, "running the checks of \(source)") { try await builder.check(source) }
         }
     }
 
@@ -206,17 +219,19 @@ struct Run: Sendable {
         return evaluator
     }
 
-    private func builder(_ nix: Nix, keepsGoing: Bool = false) -> Builder {
+    private func builder(_ nix: Nix, _ activity: Activity) -> Builder {
         var builder = Builder(nix: nix, extraArguments: options.nixArguments)
-        builder.keepsGoing = keepsGoing
-        builder.onLine = { [console] in console.relay($0, from: "nix") }
+        builder.onLine = { [console] in console.relay($0.text, from: "nix", weight: $0.weight) }
+        builder.onCounts = { [console] in console.report(.counted($0, activity)) }
         return builder
     }
 
     private func preparation(_ evaluated: Evaluated, _ looks: Preflights) -> Preparation {
-        Preparation(
+        var builder = builder(evaluated.nix, Activity(.build))
+        builder.keepsGoing = options.noBarrier
+        return Preparation(
             plan: evaluated.plan, sources: evaluated.sources, options: options, console: console, preflights: looks,
-            builder: builder(evaluated.nix, keepsGoing: options.noBarrier), copier: copier)
+            builder: builder, copier: copier)
     }
 
     private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }

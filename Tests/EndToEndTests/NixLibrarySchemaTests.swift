@@ -12,6 +12,7 @@ extension NixLibrary {
         private static let cases = [
             "{}", "[]", "7", "null", #"{"nodes":3}"#, #"{"sshOpts":"-p 22","sudo":null}"#, #"{"confirmTimeout":30.0}"#,
             #"{"confirmTimeout":1.5,"activationTimeout":-1,"magicRollback":0}"#,
+            #"{"onPartialFailure":"ignore","nodes":{"a":{"hostname":"h","onPartialFailure":"warn"}}}"#,
             #"{"nodes":{"a":{},"b":{"hostname":1}}}"#,
             #"{"nodes":{"we\"ird${x}\\":{"hostname":"h","profiles":{"my.profile":{"path":[]}}}}}"#,
             #"{"nodes":{"a":{"hostname":"h","profilesOrder":["x","x",1,"y","y","x"],"profiles":{"":{"user":{}}}}}}"#,

@@ -1,89 +1,71 @@
 import Shared
 import Synchronization
 
-/// One profile of a run with how its deploy ended.
-struct ProfileResult: Sendable {
-    let profile: PlannedProfile
-    var outcome: ProfileOutcome
-}
-
-/// Activates the profiles of all nodes: nodes side by side, the profiles of one node in order.
+/// Works on the profiles of all nodes: nodes side by side, the profiles of one node in order.
 ///
 /// After the first failure nothing new starts anywhere; what is under way ends by its own verdict.
 struct Rollout: Sendable {
-    let connector: any Connector
+    /// What is done with one profile; the tail is told its output.
+    typealias Work = @Sendable (PlannedProfile, ReadyNode, OutputTail) async -> ProfileResult
+
     let console: Console
-    let mode: ActivationMode
     /// Room for nodes at a time.
     let slots: Slots
     /// Leaves what is unchanged as it is.
     let skipsUnchanged: Bool
     /// Set by the first failure, and by whoever else wants nothing new to start.
     let brake: Brake
+    let underWay: UnderWay
+    let kind: RunKind
 
     /// The result of every profile, in the plan's order.
-    func run(_ nodes: [ReadyNode]) async -> [ProfileResult] {
-        // Nothing that deploys a node throws: an error is an outcome.
-        await sideBySide(nodes, limit: max(1, nodes.count)) { await deploy($0) }.flatMap { (try? $0.get()) ?? [] }
+    func run(_ nodes: [ReadyNode], _ work: @escaping Work) async -> [ProfileResult] {
+        // Nothing that works on a node throws: an error is an outcome.
+        await sideBySide(nodes, limit: max(1, nodes.count)) { await deploy($0, work) }
+            .flatMap { (try? $0.get()) ?? [] }
     }
 
-    /// Deploys one node once there is room for it.
-    func deploy(_ node: ReadyNode) async -> [ProfileResult] {
-        let results = try? await slots.use { await deployNow(node) }
+    /// Works on one node once there is room for it.
+    func deploy(_ node: ReadyNode, _ work: Work) async -> [ProfileResult] {
+        if let results = try? await slots.use({ await deployNow(node, work) }) { return results }
         // Only a cancellation keeps it from its turn.
-        return results ?? node.plan.profiles.map { ProfileResult(profile: $0, outcome: .notStarted) }
+        return node.plan.profiles.map {
+            settled(ProfileResult(profile: $0, outcome: .notStarted, tail: OutputTail()))
+        }
     }
 
-    private func deployNow(_ node: ReadyNode) async -> [ProfileResult] {
+    private func deployNow(_ node: ReadyNode, _ work: Work) async -> [ProfileResult] {
         var results: [ProfileResult] = []
         for profile in node.plan.profiles {
-            let outcome = await outcome(of: profile, on: node)
-            if !outcome.isSuccess { brake.set() }
-            results.append(ProfileResult(profile: profile, outcome: outcome))
+            let tail = OutputTail()
+            if let generation = skipsUnchanged ? node.unchanged(profile) : nil {
+                results.append(unchanged(profile, generation, tail))
+                continue
+            }
+            guard !brake.isSet else {
+                results.append(settled(ProfileResult(profile: profile, outcome: .notStarted, tail: tail)))
+                continue
+            }
+            underWay.add(profile, fate: kind.fate(of: profile))
+            console.report(.began(Activity(.activation, node: profile.node, profile: profile.name)))
+            let result = settled(await work(profile, node, tail))
+            underWay.remove(profile)
+            if !result.outcome.isSuccess { brake.set() }
+            results.append(result)
         }
         return results
     }
 
-    private func outcome(of profile: PlannedProfile, on node: ReadyNode) async -> ProfileOutcome {
-        if skipsUnchanged, let generation = node.unchanged(profile) {
-            let place = generation.number.map { "generation \($0)" } ?? generation.path
-            console.tell(
-                .info, "profile \"\(profile.name)\": unchanged, active and committed on \(place)", node: profile.node)
-            return .unchanged(generation)
-        }
-        return brake.isSet ? .notStarted : await activate(profile, on: node)
+    private func unchanged(_ profile: PlannedProfile, _ generation: Generation, _ tail: OutputTail) -> ProfileResult {
+        let place = generation.number.map { "generation \($0)" } ?? generation.path
+        console.tell(
+            .info, "profile \"\(profile.name)\": unchanged, active and committed on \(place)", node: profile.node)
+        return settled(ProfileResult(profile: profile, outcome: .unchanged(generation), tail: tail))
     }
 
-    private func activate(_ profile: PlannedProfile, on node: ReadyNode) async -> ProfileOutcome {
-        do {
-            let activation = ProfileActivation(
-                profile: profile, connection: try node.connection(of: profile), connector: connector,
-                console: console, mode: mode, nonce: try Nonce.random())
-            let outcome = await activation.run()
-            tell(outcome, of: profile)
-            return outcome
-        } catch {
-            return .notActivated(error)
-        }
-    }
-
-    /// What the events have not told already.
-    private func tell(_ outcome: ProfileOutcome, of profile: PlannedProfile) {
-        let subject = "profile \"\(profile.name)\""
-        switch outcome {
-        case .ended(let report, _): ActivationLog(profile: profile, console: console, mode: mode).tell(report)
-        case .dryRun(let exit) where exit.isSuccess:
-            console.tell(.info, "\(subject): dry run done, nothing changed", node: profile.node)
-        case .notActivated(let error):
-            console.tell(.error, "\(subject): not activated, nothing changed: \(describe(error))", node: profile.node)
-        case .unknown(let error):
-            console.tell(
-                .error, "\(subject): the verdict is not known: \(describe(error))", node: profile.node)
-            console.tell(
-                .hint, "once the node answers again: deploy status '<flake>#\(profile.node).\(profile.name)'",
-                node: profile.node)
-        default: break
-        }
+    private func settled(_ result: ProfileResult) -> ProfileResult {
+        console.report(.settled(result))
+        return result
     }
 }
 

@@ -3,13 +3,15 @@ import Synchronization
 
 /// Tells which closures of a build can be copied, while it still runs.
 final class BuildWatch: Sendable {
-    /// How often the store is asked, which costs a Nix process.
-    private static let interval = Duration.seconds(1)
+    /// How often the store is asked at most, which costs a Nix process.
+    private static let interval = Duration.milliseconds(300)
 
     private let profiles: [PlannedProfile]
     private let builder: Builder
     private let gates: [String: Gate]
     private let waiting: Mutex<Set<String>>
+    private let progress: AsyncStream<Void>
+    private let pokes: AsyncStream<Void>.Continuation
 
     /// - Parameter profiles: those that are built here
     init(_ profiles: [PlannedProfile], _ builder: Builder) {
@@ -18,6 +20,7 @@ final class BuildWatch: Sendable {
         let paths = Set(profiles.map(\.path))
         gates = Dictionary(uniqueKeysWithValues: paths.map { ($0, Gate()) })
         waiting = Mutex(paths)
+        (progress, pokes) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Waits until the closures are there, built and with all they refer to.
@@ -27,10 +30,14 @@ final class BuildWatch: Sendable {
         for path in paths { try await gates[path]?.wait() }
     }
 
-    /// Asks the store from time to time until cancelled: the end of a path's own build can be told late, or not at all.
+    /// Nix has come further.
+    func poke() { pokes.yield() }
+
+    /// Asks the store whenever Nix has come further, until cancelled: the end of a path's own build can be told late.
     func run() async throws {
-        while !waiting.withLock({ $0.isEmpty }) {
+        for await _ in progress {
             try await ContinuousClock().sleep(for: Self.interval)
+            if waiting.withLock({ $0.isEmpty }) { return }
             try await look()
         }
     }

@@ -26,23 +26,28 @@ extension Options {
               --max-copies N  --max-activations N   other limits for one of the two
               --max-jobs-eval N      flakes evaluated at a time (4)
               --no-barrier           activate each node as soon as it is ready
+              --wait-lock SECONDS    wait so long for another deploy that holds a profile (0)
+              --history N            with status: the last N deploys of each profile too
               --rollback-succeeded BOOL   roll all profiles back if one fails (true)
               --agent FILE           agent to send
               --ssh-transport NAME   automatic, libssh2 or openssh
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too
+              --timings [FILE.html]  tell where the time went; with FILE also as a page with a timeline
+              --json                 events on standard output, one JSON object a line
           -h, --help     -V, --version
 
         In place of the flake's settings:
           --hostname HOST  --ssh-user USER  --ssh-opts WORDS  --profile-user USER  --sudo COMMAND
           --interactive-sudo BOOL  --fast-connection BOOL  --auto-rollback BOOL  --magic-rollback BOOL
           --confirm-timeout SECONDS  --activation-timeout SECONDS  --temp-path DIR
+          --on-partial-failure rollback|warn
+        BOOL is true or false. LOCAL_KEY=FILE in the environment signs what is built.
+
         Nodes are looked at while the flake is evaluated, at most 64 at a time, and each gets its closures as soon as they
         are built. Nothing is activated anywhere before every check, build and copy has succeeded: one failure leaves the
         whole fleet as it was. With --no-barrier no node waits for another, only for the checks; one that cannot be made
         ready is told and left out. The profiles of a node are activated in order, nodes side by side.
-
-        BOOL is true or false. LOCAL_KEY=FILE in the environment signs what is built.
 
         Exit status:
         \(exitTable)

@@ -17,6 +17,9 @@ enum OptionName: String, Sendable, CaseIterable {
     case confirmTimeout = "confirm-timeout"
     case activationTimeout = "activation-timeout"
     case tempPath = "temp-path"
+    case onPartialFailure = "on-partial-failure"
+    case waitLock = "wait-lock"
+    case history
     case dryActivate = "dry-activate"
     case boot
     case force
@@ -30,6 +33,7 @@ enum OptionName: String, Sendable, CaseIterable {
     case maxActivations = "max-activations"
     case maxJobsEval = "max-jobs-eval"
     case noBarrier = "no-barrier"
+    case timings, json
     case help, version
 
     /// What follows an option.
@@ -40,6 +44,8 @@ enum OptionName: String, Sendable, CaseIterable {
         case anyWord
         /// One word or more, up to the next option.
         case words
+        /// None, or what stands behind `=`, or the next word if it ends so: any other may be a target.
+        case optional(ending: String)
     }
 
     var long: String { "--\(rawValue)" }
@@ -63,8 +69,9 @@ enum OptionName: String, Sendable, CaseIterable {
         switch self {
         case .targets: .words
         case .sshOpts: .anyWord
+        case .timings: .optional(ending: ".html")
         case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .force,
-            .noBarrier, .help, .version:
+            .noBarrier, .json, .help, .version:
             .none
         default: .word
         }

@@ -9,11 +9,14 @@ extension Options {
         case .resultPath: resultPath = try value.word()
         case .rollbackSucceeded: rollbackSucceeded = try value.boolean()
         case .agent: agent = try value.word()
-        case .sshTransport: transport = try value.transport()
+        case .sshTransport: transport = try value.choice()
+        case .waitLock: waitLock = try value.integer(in: 0...65535)
+        case .history: history = try value.integer(in: 1...64)
         case .parallel: limits.nodes = try value.integer(in: 1...1000)
         case .maxCopies: limits.ownCopies = try value.integer(in: 1...1000)
         case .maxActivations: limits.ownActivations = try value.integer(in: 1...1000)
         case .maxJobsEval: limits.evaluations = try value.integer(in: 1...1000)
+        case .timings: timings = occurrence.value.isEmpty ? .table : .page(occurrence.value)
         default: try overrides.apply(occurrence.option, value)
         }
     }
@@ -30,6 +33,7 @@ extension Options {
         case .boot: boot = true
         case .force: force = true
         case .noBarrier: noBarrier = true
+        case .json: json = true
         default: break
         }
     }
@@ -50,6 +54,7 @@ extension Overrides {
         case .tempPath: tempPath = try value.absolutePath()
         case .sudo: sudo = try value.command()
         case .interactiveSudo: interactiveSudo = try value.boolean()
+        case .onPartialFailure: onPartialFailure = try value.choice()
         default: break
         }
     }
@@ -82,9 +87,10 @@ private struct OptionValue {
         return value
     }
 
-    func transport() throws(UsageError) -> TransportChoice {
-        guard let value = TransportChoice(rawValue: text) else {
-            throw invalid(TransportChoice.allCases.map(\.rawValue).joined(separator: ", "))
+    /// One of a few words.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(UsageError) -> Choice {
+        guard let value = Choice(rawValue: text) else {
+            throw invalid(Choice.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return value
     }

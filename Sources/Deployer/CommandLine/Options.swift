@@ -9,6 +9,14 @@ struct Options: Sendable, Equatable {
         case version
     }
 
+    /// What `--timings` asks for.
+    enum Timing: Sendable, Equatable {
+        case none
+        case table
+        /// Also a page, in this file.
+        case page(String)
+    }
+
     var command = Command.deploy
     /// As written; empty where none was given, which means ``defaultTarget``, or all of the file.
     var targets: [String] = []
@@ -27,6 +35,10 @@ struct Options: Sendable, Equatable {
     /// Activate unchanged profiles too.
     var force = false
     var rollbackSucceeded = true
+    /// Seconds to wait for another deploy that holds a profile, 0 to 65535.
+    var waitLock = 0
+    /// How many of a profile's last deploys `status` tells of.
+    var history = 0
     var overrides = Overrides()
     /// The agent to send; the one beside this program if nil.
     var agent: String?
@@ -34,6 +46,10 @@ struct Options: Sendable, Equatable {
     var limits = Limits()
     /// Each node goes on to its activation by itself.
     var noBarrier = false
+    /// Whether, and where, to tell where the time went.
+    var timings = Timing.none
+    /// Events on standard output, one JSON object a line.
+    var json = false
     /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.
     var nixArguments: [String] = []
 
@@ -58,10 +74,13 @@ struct Options: Sendable, Equatable {
         let given = Set(scanner.occurrences.map(\.option))
         if given.contains(.dryActivate) && given.contains(.boot) { throw .clash("--dry-activate", "--boot") }
         if scanner.hasPlainTarget && given.contains(.targets) { throw .clash("target", "--targets") }
-        guard command == .status else { return }
+        guard command == .status else {
+            if given.contains(.history) { throw .clash("--history", "deploy") }
+            return
+        }
         let pointless: [OptionName] = [
             .interactive, .keepResult, .resultPath, .dryActivate, .boot, .force, .noBarrier, .rollbackSucceeded,
-            .remoteBuild, .checksigs, .maxCopies, .maxActivations,
+            .remoteBuild, .checksigs, .maxCopies, .maxActivations, .waitLock,
         ]
         if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
     }

@@ -1,3 +1,5 @@
+import Shared
+
 /// Settings of the `deploy` attribute as given on the command line; nil where the flake decides.
 struct Overrides: Sendable, Equatable {
     var sshUser: String?
@@ -19,4 +21,5 @@ struct Overrides: Sendable, Equatable {
     /// Words of the command that takes a user name and a command.
     var sudo: [String]?
     var interactiveSudo: Bool?
+    var onPartialFailure: PartialFailurePolicy?
 }

@@ -27,10 +27,19 @@ struct Copier: Sendable {
     /// - Parameters:
     ///   - usesSubstitutes: lets the node fetch from its own caches what they have; off for a fast connection
     ///   - onBytes: how many bytes just went to the node
-    /// - Throws: ``CopyError``, ``SSHError``, ``SystemError``, ``LocalCommandError``
+    /// - Throws: ``CopyError``, ``StoreFull``, ``SSHError``, ``SystemError``, ``LocalCommandError``
     func copy(
         _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
         onBytes: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws {
+        try await StoreRoom.explaining(connection) {
+            try await copyNow(paths, to: connection, node: node, usesSubstitutes: usesSubstitutes, onBytes: onBytes)
+        }
+    }
+
+    private func copyNow(
+        _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
+        onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
         try await withStore(of: connection) { store in
             let words = copyWords(paths, to: store, usesSubstitutes: usesSubstitutes)
@@ -43,6 +52,7 @@ struct Copier: Sendable {
             }
         } onBytes: {
             onBytes($0)
+            console.report(.sent($0, node))
         }
     }
 

@@ -1,3 +1,5 @@
+import Shared
+
 /// The asked-for part of a `deploy` attribute, with every type checked.
 struct Deployment: Sendable, Equatable {
     var settings: Settings
@@ -40,6 +42,7 @@ struct Settings: Sendable, Equatable {
     var remoteBuild: Bool?
     var confirmTimeout: Int?
     var activationTimeout: Int?
+    var onPartialFailure: PartialFailurePolicy?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
     ///
@@ -57,7 +60,8 @@ struct Settings: Sendable, Equatable {
             tempPath: tempPath ?? outer.tempPath,
             remoteBuild: remoteBuild ?? outer.remoteBuild,
             confirmTimeout: confirmTimeout ?? outer.confirmTimeout,
-            activationTimeout: activationTimeout ?? outer.activationTimeout
+            activationTimeout: activationTimeout ?? outer.activationTimeout,
+            onPartialFailure: onPartialFailure ?? outer.onPartialFailure
         )
     }
 }

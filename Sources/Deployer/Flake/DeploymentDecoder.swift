@@ -72,6 +72,7 @@ struct DeploymentDecoder {
             case .remoteBuild: settings.remoteBuild = reader.boolean(name)
             case .confirmTimeout: settings.confirmTimeout = reader.seconds(name)
             case .activationTimeout: settings.activationTimeout = reader.seconds(name)
+            case .onPartialFailure: settings.onPartialFailure = reader.choice(name)
             }
         }
         return settings

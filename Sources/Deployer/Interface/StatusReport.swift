@@ -16,6 +16,8 @@ import Shared
 struct StatusReport: Sendable {
     let preflights: Preflights
     let console: Console
+    /// How many of each profile's last deploys to tell of.
+    var history = 0
 
     /// Prints one line a profile on standard output; failures go where messages go.
     ///
@@ -25,7 +27,7 @@ struct StatusReport: Sendable {
         let results = await sideBySide(plan.nodes, limit: max(1, plan.nodes.count)) { try await ask($0) }
         for (node, result) in zip(plan.nodes, results) {
             do {
-                for line in try result.get() { print(line) }
+                for line in try result.get() { console.result(line) }
             } catch {
                 console.tell(error, node: node.name)
                 codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
@@ -39,19 +41,20 @@ struct StatusReport: Sendable {
         var lines: [String] = []
         do {
             for profile in node.profiles {
-                if let status = ready.statuses[profile.name] {
-                    lines.append("\(profile.label): \(sentence(status))")
+                if history == 0, let status = ready.statuses[profile.name] {
+                    lines += told(status, of: profile)
                     continue
                 }
-                // It could not tell, or something is wrong, which is told by asking alone.
+                // It was not asked for that much; or something is wrong, which is told by asking alone.
                 let connection = try ready.connection(of: profile)
-                let command = connection.agentCommand(.status([profile.location]), for: profile)
+                let command = connection.agentCommand(
+                    .status(StatusRequest([profile.location], history: history)), for: profile)
                 let result = try await Preflight.answer(
                     try await connection.login.remote(), command.words, input: command.input)
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
                 }
-                lines.append("\(profile.label): \(sentence(status))")
+                lines += told(status, of: profile)
             }
         } catch {
             await ready.close()
@@ -59,6 +62,13 @@ struct StatusReport: Sendable {
         }
         await ready.close()
         return lines
+    }
+
+    private func told(_ status: ProfileStatus, of profile: PlannedProfile) -> [String] {
+        let line = EventLine(status, of: profile, at: console.progress.now)
+        if let event = console.event(line) { return [event] }
+        return ["\(profile.label): \(sentence(status))"]
+            + (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
     }
 
     private func sentence(_ status: ProfileStatus) -> String {
@@ -76,6 +86,10 @@ struct StatusReport: Sendable {
         let time = Date(timeIntervalSince1970: TimeInterval(activation.startedAt)).formatted(.iso8601)
         text += ", by \(activation.deployer) at \(time)"
         if let reason = activation.report?.reason { text += ": \(reason)" }
+        if let failed = status.failedGenerations, !failed.isEmpty {
+            text +=
+                "; failed generation\(failed.count == 1 ? "" : "s") \(failed.map(String.init).joined(separator: ", "))"
+        }
         return printable(text)
     }
 }

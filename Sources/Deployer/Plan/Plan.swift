@@ -44,6 +44,8 @@ struct PlannedProfile: Sendable, Equatable {
     var location: ProfileLocation
     /// How a command becomes that user's: `["sudo", "-u", "root"]`; empty where `user` is the SSH user.
     var elevation: [String]
+    /// How it becomes root's.
+    var rootElevation = ["sudo", "-u", "root"]
     var interactiveSudo: Bool
     var fastConnection: Bool
     var autoRollback: Bool
@@ -55,6 +57,7 @@ struct PlannedProfile: Sendable, Equatable {
     var confirmTimeout: Int
     /// Seconds; nil unless set.
     var activationTimeout: Int?
+    var onPartialFailure = PartialFailurePolicy.rollback
 
     /// `web1.system`, as errors name it.
     var label: String { "\(node).\(name)" }

@@ -39,6 +39,7 @@ struct ProfileMaker {
             user: user,
             location: try location(definition, user: user),
             elevation: user == sshUser ? [] : try sudo() + [user],
+            rootElevation: try sudo() + ["root"],
             interactiveSudo: overrides.interactiveSudo ?? settings.interactiveSudo ?? false,
             fastConnection: overrides.fastConnection ?? settings.fastConnection ?? false,
             autoRollback: overrides.autoRollback ?? settings.autoRollback ?? true,
@@ -46,7 +47,8 @@ struct ProfileMaker {
             remoteBuild: overrides.remoteBuild || settings.remoteBuild ?? false,
             tempPath: try tempPath(),
             confirmTimeout: overrides.confirmTimeout ?? settings.confirmTimeout ?? 30,
-            activationTimeout: overrides.activationTimeout ?? settings.activationTimeout
+            activationTimeout: overrides.activationTimeout ?? settings.activationTimeout,
+            onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback
         )
     }
 

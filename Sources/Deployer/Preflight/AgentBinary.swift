@@ -30,6 +30,12 @@ final class AgentBinary: Sendable {
         self.memory = memory
     }
 
+    /// Agents that the local store is known to hold, by system.
+    init(paths: [String: String]) {
+        items = Mutex(paths.mapValues { Item(file: "\($0)/bin/activate", path: $0, isThere: true) })
+        memory = AgentMemory(environment: [:])
+    }
+
     /// Finds what there is, with the store paths it has or is now given, content-addressed.
     ///
     /// - Parameters:

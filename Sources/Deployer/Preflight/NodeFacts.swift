@@ -75,7 +75,7 @@ struct NodeFactsQuery: Sendable {
     /// Asks the agent, which tries the elevation as well; where that fails, the elevation alone, for the reason.
     private func question(_ group: Group, _ index: Int) -> String {
         let prefix = group.elevation.isEmpty ? "" : shellQuoted(Elevation.withoutAsking(group.elevation)) + " "
-        let status = shellQuoted(AgentCommand.status(group.profiles).words())
+        let status = shellQuoted(AgentCommand.status(StatusRequest(group.profiles)).words())
         let failed =
             prefix.isEmpty
             ? ":" : "text=$(\(prefix)true </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text"

@@ -66,10 +66,13 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations)
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations,
+            rootStarts: try await rootStarts(destination, remote, profiles, elevations))
         if !isAgentThere, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
-            try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            try await console.during(Activity(.agent, node: node)) {
+                try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            }
         }
         var statuses: [ProfileName: ProfileStatus] = [:]
         for (prefix, profiles) in groups {
@@ -85,7 +88,7 @@ struct Preflight: Sendable {
         _ profiles: [PlannedProfile], _ connection: ReadyConnection, _ remote: any Remote
     ) async throws -> [ProfileStatus] {
         guard let first = profiles.first else { return [] }
-        let command = connection.agentCommand(.status(profiles.map(\.location)), for: first)
+        let command = connection.agentCommand(.status(StatusRequest(profiles.map(\.location))), for: first)
         let result = try await Self.answer(remote, command.words, input: command.input)
         let lines = result.text.split(separator: "\n").compactMap { try? JSONLine.decode(ProfileStatus.self, from: $0) }
         return result.exit.isSuccess && lines.count == profiles.count ? lines : []
@@ -97,6 +100,8 @@ struct Preflight: Sendable {
     ) async throws -> Elevation {
         if test == nil || test?.works == true { return .words(prefix) }
         guard isInteractive else { throw refusal(prefix, test) }
+        // It would not be sent: nobody need type it.
+        if let doubt = await remote.doubt { throw doubt.error }
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
@@ -119,7 +124,9 @@ struct Preflight: Sendable {
     }
 
     /// Runs a command that has to answer at once.
-    static func answer(_ remote: any Remote, _ words: [String], input: [UInt8] = []) async throws -> RemoteResult {
+    static func answer(
+        _ remote: any Remote, _ words: [String], input: RemoteInput = .none
+    ) async throws -> RemoteResult {
         let limit = answerLimit
         guard let result = try await before(.now + limit, { try await remote.run(words, input: input, limit: 1 << 20) })
         else { throw PreflightError.silent(after: limit) }

@@ -74,7 +74,11 @@ final class Preflights: Sendable {
             let look = Look { [self] in
                 do {
                     let preflight = try await preflight.value
-                    let ready = try await slots.use { try await preflight.prepare(node) }
+                    let ready = try await slots.use {
+                        try await preflight.console.during(Activity(.preflight, node: node.name)) {
+                            try await preflight.prepare(node)
+                        }
+                    }
                     ended(node.name, nil)
                     return ready
                 } catch {

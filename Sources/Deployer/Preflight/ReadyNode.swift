@@ -26,9 +26,10 @@ struct ReadyNode: Sendable {
     /// activated and committed, last of all. Nil for anything less certain.
     func unchanged(_ profile: PlannedProfile) -> Generation? {
         guard let status = statuses[profile.name], status.holder == nil, let generation = status.generation,
-            let activation = status.activation, activation.state == .committed, !activation.isForBoot,
+            let activation = status.activation, activation.state == .committed, activation.isForBoot != true,
             activation.closure == profile.path, generation.path == profile.path,
-            activation.report?.generation == generation
+            activation.report?.generation == generation,
+            status.system.map({ $0.running == $0.ofGeneration }) ?? true
         else { return nil }
         return generation
     }
@@ -47,12 +48,17 @@ struct ReadyConnection: Sendable {
     /// Store path of the agent for this node.
     let agent: String
     let elevations: [[String]: Elevation]
+    /// For each user whose guardian would end with the login: how root, who starts it elsewhere, can be had.
+    var rootStarts: [String: Elevation] = [:]
 
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
-    ) -> (words: [String], input: [UInt8]) {
+    ) -> (words: [String], input: RemoteInput) {
         let words = ["\(agent)/bin/activate"] + command.words(options)
+        if command.startsGuardian, let root = rootStarts[profile.user] {
+            return root.applied(to: RootUnit.words(for: profile.user, words))
+        }
         return (elevations[profile.elevation] ?? .none).applied(to: words)
     }
 }

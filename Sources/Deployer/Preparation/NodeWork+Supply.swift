@@ -15,19 +15,23 @@ extension NodeWork {
                 let paths = Set(local.filter { $0.fastConnection != usesSubstitutes }.map(\.path)).sorted()
                 if paths.isEmpty { continue }
                 let text = paths.count == 1 ? "1 closure" : "\(paths.count) closures"
-                preparation.console.tell(.info, "copying \(text)", node: name)
-                try await inStage(.copy, node) {
-                    try await preparation.copier.copy(
-                        paths, to: try node.sender(), node: name, usesSubstitutes: usesSubstitutes)
+                try await preparation.console.during(Activity(.copy, node: name), "copying \(text)") {
+                    try await inStage(.copy, node) {
+                        try await preparation.copier.copy(
+                            paths, to: try node.sender(), node: name, usesSubstitutes: usesSubstitutes)
+                    }
                 }
             }
             let remote = profiles.filter(\.remoteBuild)
             let derivations = Installables.merged(remote.flatMap(\.derivations))
             guard !derivations.isEmpty else { return }
-            preparation.console.tell(.info, "building on the node", node: name)
             let build = RemoteBuild(
                 copier: preparation.copier, builder: preparation.builder, console: preparation.console)
-            try await inStage(.build, node) { try await build.run(derivations, of: remote, on: node.sender(), name) }
+            try await preparation.console.during(Activity(.remoteBuild, node: name), "building on the node") {
+                try await inStage(.build, node) {
+                    try await build.run(derivations, of: remote, on: node.sender(), name)
+                }
+            }
         }
     }
 

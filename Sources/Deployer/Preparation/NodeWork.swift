@@ -108,9 +108,10 @@ final class NodeWork: Sendable {
     /// Refuses a node where a deploy is under way, and tells of one that was interrupted; both change nothing.
     private func judge(_ node: ReadyNode) throws {
         if preparation.options.dryActivate { return }
+        let waits = preparation.options.waitLock > 0
         for profile in node.plan.profiles {
             guard let status = node.statuses[profile.name] else { continue }
-            if let holder = status.holder {
+            if let holder = status.holder, !waits {
                 throw StageFailure(
                     node: node.plan.name, profile: profile.name, stage: .preflight, cause: PreflightError.held(holder))
             }

@@ -98,16 +98,21 @@ struct Preparation: Sendable {
     }
 
     private func build(_ watch: BuildWatch) async throws {
-        if plan.localDerivations.isEmpty == false {
-            let count = plan.profiles.count { !$0.remoteBuild }
-            console.tell(.info, "building \(count) profile\(count == 1 ? "" : "s")")
-        }
+        let count = plan.profiles.count { !$0.remoteBuild }
+        let text = plan.localDerivations.isEmpty ? nil : "building \(count) profile\(count == 1 ? "" : "s")"
         let extras = Builder.Extras(options)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            // What is to be signed is ready only then.
-            if extras.signingKey == nil { group.addTask { try await watch.run() } }
-            try await builder.build(plan, from: sources, extras)
-            group.cancelAll()
+        var builder = builder
+        builder.onCounts = { [onCounts = builder.onCounts] counts in
+            onCounts(counts)
+            watch.poke()
+        }
+        try await console.during(Activity(.build), text) { [builder] in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                // What is to be signed is ready only then.
+                if extras.signingKey == nil { group.addTask { try await watch.run() } }
+                try await builder.build(plan, from: sources, extras)
+                group.cancelAll()
+            }
         }
         watch.finish()
     }
