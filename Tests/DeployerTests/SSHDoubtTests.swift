@@ -54,7 +54,7 @@ struct SSHDoubtTests {
             try write("#!/bin/sh\n\(text)\n", to: "\(server.folder)/\(name)")
             try await run(["chmod", "+x", "\(server.folder)/\(name)"])
         }
-        let restarted = try await server.restarted(["SetEnv PATH=\(server.folder):/usr/bin:/bin"])
+        let restarted = try await server.restarted(["SetEnv SHLVL=1 PATH=\(server.folder):/usr/bin:/bin"])
         try await makeKey("\(server.folder)/host_wrong", type: "ed25519")
         try restarted.trustHostKeys(["wrong"])
         var profile = PlannedProfile.sample

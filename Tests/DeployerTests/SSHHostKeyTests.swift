@@ -50,6 +50,28 @@ struct SSHHostKeyTests {
         try await logIn(server, strict: "yes")
     }
 
+    @Test(arguments: [TransportChoice.libssh2, .openssh], ["no", "accept-new"])
+    func aNewHostIsLetInAndRememberedWithoutAQuestion(choice: TransportChoice, strict: String) async throws {
+        let server = try await SSHTestServer.start()
+        try server.trustHostKeys([])
+        try await logIn(server, choice, strict: strict)
+        try await logIn(server, choice, strict: "yes")
+    }
+
+    @Test func theQuestionIsOursOverTheSystemsSSHToo() async throws {
+        let server = try await SSHTestServer.start()
+        try server.trustHostKeys([])
+        let prompter = TestPrompter(["yes"])
+        for _ in 1...2 { try await logIn(server, .openssh, strict: "ask", prompter: prompter) }
+        #expect(prompter.questions.count == 1)
+        #expect(prompter.questions.first?.isSecret == false)
+        try server.trustHostKeys([])
+        let error = await #expect(throws: SSHError.self) {
+            try await logIn(server, .openssh, strict: "ask", prompter: TestPrompter(["no"]))
+        }
+        guard case .hostKeyUnknown? = error else { throw TestFailure("\(error as Any)") }
+    }
+
     @Test func aFileThatDoesNotExistIsMadeForItsOwnerOnly() async throws {
         let server = try await SSHTestServer.start()
         let file = "\(server.folder)/new/known_hosts"

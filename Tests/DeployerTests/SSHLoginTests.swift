@@ -171,14 +171,4 @@ struct SSHLoginTests {
         await #expect(throws: SSHError.self) { try await connector.connect(server.destination()) }
         #expect(prompter.questions.first?.text == "\(SSHTestServer.user)@127.0.0.1's password: ")
     }
-
-    private func startAgent(_ socket: String) async throws -> LocalProcess {
-        let ready = OneShot<Bool>()
-        let process = try LocalProcess.start(LocalCommand(["ssh-agent", "-D", "-a", socket])) { @Sendable _, _ in
-            ready.set(true)
-        }
-        // It prints its environment once it listens.
-        guard try await ready.value(within: .seconds(10)) == true else { throw TestFailure("no agent") }
-        return process
-    }
 }

@@ -53,6 +53,8 @@ final class SSHTestServer: Sendable {
                 "StrictModes no", "PidFile none", "PasswordAuthentication no", "KbdInteractiveAuthentication no",
                 "PermitRootLogin yes",
                 "MaxStartups 100", "LogLevel VERBOSE",
+                // At its second level bash leaves the account's own .bashrc alone, which may take any time.
+                "SetEnv SHLVL=1",
             ]
         try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
         let isolation = try isolation(folder)
@@ -213,4 +215,15 @@ func freePort() throws -> Int {
     }
     guard code == 0 else { throw SystemError("bind") }
     return Int(UInt16(bigEndian: address.sin_port))
+}
+
+/// An agent of our own, without keys, that listens.
+func startAgent(_ socket: String) async throws -> LocalProcess {
+    let ready = OneShot<Bool>()
+    let process = try LocalProcess.start(LocalCommand(["ssh-agent", "-D", "-a", socket])) { @Sendable _, _ in
+        ready.set(true)
+    }
+    // It prints its environment once it listens.
+    guard try await ready.value(within: .seconds(10)) == true else { throw TestFailure("no agent") }
+    return process
 }

@@ -75,6 +75,10 @@ struct SSHTextTests {
             ),
             ("ssh: connect to host web1 port 22: Connection timed out\r\n", .timedOut),
             ("Timeout, server web1 not responding.\r\n", .lost("Timeout, server web1 not responding.")),
+            (
+                "Host key ED25519 SHA256:x revoked by file /revoked\r\nHost key verification failed.\r\n",
+                .hostKeyRevoked
+            ),
             ("something new\n", .other("something new")),
         ] as [(String, OpenSSHFailure?)])
     func sshsOwnWordsAreUnderstood(log: String, expected: OpenSSHFailure?) {

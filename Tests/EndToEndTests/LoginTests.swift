@@ -23,25 +23,28 @@ struct LoginTests {
         }
     }
 
-    @Test func anEncryptedKeyAsksForItsPassphraseOnce() async throws {
+    @Test(arguments: ["libssh2", "openssh"])
+    func anEncryptedKeyAsksForItsPassphraseOnce(transport: String) async throws {
         try await Lab.withNode { lab, _ in
             let words = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", lab.key]
             #expect(try await lab.command(words).run().exit.isSuccess)
             let answers: [Terminal.Answer] = [("passphrase", "open sesame")]
-            let run = try await lab.deployOnTerminal([try flake(lab)], answers: answers)
+            let run = try await lab.deployOnTerminal(["--ssh-transport", transport, try flake(lab)], answers: answers)
             #expect(run.exit == .code(0), "\(run.text)")
             #expect(run.text.split(separator: "Enter passphrase for key").count == 2, "\(run.text)")
             #expect(!run.text.contains("sesame"))
         }
     }
 
-    @Test(arguments: [("no", "yes"), ("yes", "no")])
-    func aPasswordIsAskedForOnce(keyboard: String, password: String) async throws {
+    @Test(arguments: [("no", "yes"), ("yes", "no")], ["libssh2", "openssh"])
+    func aPasswordIsAskedForOnce(methods: (keyboard: String, password: String), transport: String) async throws {
         try await Lab.withNode(options: ["--trust", "pw"]) { lab, _ in
+            let (keyboard, password) = methods
             try await lab.sshd("web1", "KbdInteractiveAuthentication \(keyboard)\nPasswordAuthentication \(password)")
             _ = try lab.hideKey()
             let flake = try flake(lab, #"sshUser = "pw";"#, user: "pw")
-            let run = try await lab.deployOnTerminal([flake], answers: [("assword:", "battery staple")])
+            let words = ["--ssh-transport", transport, flake]
+            let run = try await lab.deployOnTerminal(words, answers: [("assword:", "battery staple")])
             #expect(run.exit == .code(0), "\(run.text)")
             #expect(run.text.split(separator: "assword:").count == 2, "\(run.text)")
             #expect(!run.text.contains("staple"))

@@ -34,7 +34,8 @@ struct StepTests {
             let run = try await scene.start(step.rawValue, heldAt: step, ["--confirm-timeout", "120"])
             try await scene.node.shell("pkill -9 -f '[b]in/activate guardian (begin|resume)'")
             if step == .awaiting { try await scene.lab.tool("heal", "web1") }
-            try await expect(run, endsAs: .rolledBack, says: "finishing its work", "rolled back, now on generation 1")
+            try await expect(
+                run, endsAs: .rolledBack, says: "another one finishes its work", "rolled back, now on generation 1")
         }
     }
 

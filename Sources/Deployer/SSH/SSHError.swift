@@ -32,7 +32,8 @@ extension SSHError: Explained {
         case .hostKeyChanged(let host, let fingerprint, let knownIn):
             "the host key of \(host) has changed (now \(fingerprint)); the known one is \(knownIn)"
         case .hostKeyUnknown(let host, let fingerprint, _): "the host key of \(host) is not known (\(fingerprint))"
-        case .hostKeyRevoked(let host, let fingerprint): "the host key of \(host) is revoked (\(fingerprint))"
+        case .hostKeyRevoked(let host, let fingerprint):
+            "the host key of \(host) is revoked" + (fingerprint.isEmpty ? "" : " (\(fingerprint))")
         case .secretWithheld(let host, let knownIn):
             "no password is sent to \(host): its host key is not the one in \(knownIn), and StrictHostKeyChecking=no "
                 + "let it in all the same"
@@ -51,7 +52,7 @@ extension SSHError: Explained {
         case .hostKeyChanged, .secretWithheld:
             "if the machine was reinstalled, take that line away; if not, somebody may be in between"
         case .hostKeyUnknown(_, _, let hint): hint
-        case .hostKeyRevoked: "do not trust that machine; its key was marked as revoked in known_hosts"
+        case .hostKeyRevoked: "do not trust that machine: its key is revoked, in known_hosts or by RevokedHostKeys"
         case .loginRefused(let destination, _):
             "`ssh -v \(destination.prefix { $0 != " " })` shows which keys are offered; `sshUser` in the flake says who logs in"
         case .lost: "the node decides by itself what to do with what was under way: `deploy status` asks it"

@@ -29,6 +29,7 @@ extension LibSSH2Session {
     ///
     /// Writes what the command has room for on the way, so that neither side waits for the other.
     func nextOutput(_ number: Int) async throws -> RemoteOutput? {
+        if let end { throw end }
         guard let channel = channels[number] else { return nil }
         while true {
             let before = seen

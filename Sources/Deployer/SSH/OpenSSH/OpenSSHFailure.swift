@@ -25,7 +25,7 @@ enum OpenSSHFailure: Sendable, Equatable {
         }
         if line("Session open refused by peer") != nil {
             self = .sessionRefused
-        } else if line("is marked as revoked", "REVOKED HOST KEY") != nil {
+        } else if line("is marked as revoked", "REVOKED HOST KEY", " revoked by file ") != nil {
             self = .hostKeyRevoked
         } else if line("REMOTE HOST IDENTIFICATION HAS CHANGED") != nil {
             self = OpenSSHFailure.changed(lines)
