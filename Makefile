@@ -41,7 +41,7 @@ demo: trial
 
 bench: trial
 	@scripts/require lab
-	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run
+	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run $(ROWS)
 
 chaos: trial
 	@scripts/require lab

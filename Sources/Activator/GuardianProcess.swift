@@ -20,6 +20,13 @@ struct GuardianProcess: Sendable {
     /// What it tells, from the beginning.
     let events: OwnedDescriptor
 
+    /// - Returns: false where the descriptor is no file, as what our own runtime has open is not
+    private static func keepToOurselves(_ number: Int32) -> Bool {
+        var status = stat()
+        return fstat(number, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            && fcntl(number, F_SETFD, FD_CLOEXEC) == 0
+    }
+
     /// The guardian's own main.
     static func main(_ words: [String]) async -> Int32 {
         if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
@@ -29,7 +36,7 @@ struct GuardianProcess: Sendable {
         defer { withExtendedLifetime(shutdown) {} }
         if words.first == GuardianWatcher.word { return await GuardianWatcher.main(Array(words.dropFirst())) }
         // The locks are ours: no script may keep them longer.
-        for number in numbers where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 { return notByHand() }
+        for number in numbers where !keepToOurselves(number) { return notByHand() }
         guard (2...3).contains(words.count), let start = Guardian.Start(rawValue: words[0]) else { return notByHand() }
         let log = words.count > 2 ? LegacyLog("guardian", folder: words[2]) : nil
         do {

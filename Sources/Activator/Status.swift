@@ -22,6 +22,7 @@ struct Status: Sendable {
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
             secondsLeft: secondsLeft(record))
         activation.lastLines = record.lastLines
+        activation.isForBoot = record.policy.boot ? true : nil
         var status = ProfileStatus(
             profile: link.path, generation: generation, activation: activation, holder: holder)
         status.system = ProfileStatus.System(generation: generation, before: record.runningSystem)

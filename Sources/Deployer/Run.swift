@@ -20,79 +20,144 @@ struct Run: Sendable {
     /// - Throws: what kept the run from getting to the nodes; `CancellationError` when interrupted before that
     func deploy() async throws -> ExitCode {
         let targets = try Target.all(of: options)
-        let nix = try await detectNix()
-        let requests = try requests(targets, nix)
-        let (consent, asked) = AsyncStream<Never>.makeStream()
-        let nodes = try await prepare {
-            try await check(requests.map { $0.source }, nix, after: consent)
-        } nodes: {
-            async let agents = AgentBinary.add(file: options.agent, program: program)
-            let plan = try await plan(requests, nix)
-            try await ask(about: plan)
-            asked.finish()
-            let preparation = Preparation(
-                plan: plan, sources: requests.map { $0.source }, options: options, console: console,
-                preflight: preflight(try await agents), builder: builder(nix, Activity(.build)), copier: copier)
-            return try await preparation.run()
-        }
-        let code: ExitCode
+        let looks = looks()
         do {
-            try interruption.activationBegins()
-            code = await activate(nodes)
+            let code = try await deploy(targets, looks)
+            await looks.close()
+            return code
         } catch {
-            for node in nodes { await node.close() }
+            await looks.close()
             throw error
         }
-        for node in nodes { await node.close() }
+    }
+
+    private func deploy(_ targets: [Target], _ looks: Preflights) async throws -> ExitCode {
+        let (consent, asked) = AsyncStream<Never>.makeStream()
+        let checked = Gate()
+        let results = try await beside {
+            try await check(targets, after: consent)
+            checked.open()
+        } work: {
+            // Nobody is logged in to before they are agreed to.
+            let evaluated = try await unlessUnreachable(looks) {
+                try await evaluate(targets) { if !options.isInteractive { looks.begin($0) } }
+            }
+            try await ask(about: evaluated.plan)
+            asked.finish()
+            let preparation = preparation(evaluated, looks)
+            return try await options.noBarrier
+                ? activateEach(preparation, checked) : activateAll(try await preparation.run(), checked)
+        }
+        let code = await finish(results)
+        for node in results.nodes { await node.close() }
         return code
     }
 
-    /// Runs the checks beside everything that makes the nodes ready; the first failure of either cancels the other.
-    private func prepare(
+    /// Evaluates until a node turns out to be one that cannot be deployed to: without it nothing would be activated.
+    private func unlessUnreachable(
+        _ looks: Preflights, _ evaluate: @escaping @Sendable () async throws -> Evaluated
+    ) async throws -> Evaluated {
+        if options.noBarrier { return try await evaluate() }
+        return try await withThrowingTaskGroup(of: Evaluated.self) { group in
+            group.addTask { try await evaluate() }
+            group.addTask {
+                try await looks.verdict.wait()
+                throw CancellationError()
+            }
+            defer { group.cancelAll() }
+            guard let evaluated = try await group.next() else { throw CancellationError() }
+            return evaluated
+        }
+    }
+
+    /// Runs the checks beside everything else; the first failure of either cancels the other.
+    private func beside(
         checks: @escaping @Sendable () async throws -> Void,
-        nodes: @escaping @Sendable () async throws -> [ReadyNode]
-    ) async throws -> [ReadyNode] {
-        try await withThrowingTaskGroup(of: [ReadyNode].self) { group in
+        work: @escaping @Sendable () async throws -> RunResults
+    ) async throws -> RunResults {
+        try await withThrowingTaskGroup(of: RunResults?.self) { group in
             group.addTask {
                 try await checks()
-                return []
+                return nil
             }
-            group.addTask { try await nodes() }
-            var ready: [ReadyNode] = []
-            do {
-                for try await part in group { ready += part }
-                try Task.checkCancellation()
-                return ready
-            } catch {
-                group.cancelAll()
-                while let part = await group.nextResult() { ready += (try? part.get()) ?? [] }
-                for node in ready { await node.close() }
-                throw error
-            }
+            group.addTask { try await work() }
+            defer { group.cancelAll() }
+            for try await results in group { if let results { return results } }
+            throw CancellationError()
         }
     }
 
     /// Asks the nodes where their profiles stand, and changes nothing.
     func status() async throws -> ExitCode {
         let targets = try Target.all(of: options)
-        let nix = try await detectNix()
-        async let agents = AgentBinary.add(file: options.agent, program: program)
-        let plan = try await plan(try requests(targets, nix), nix)
-        let report = StatusReport(
-            preflight: preflight(try await agents), console: console, limit: options.parallel, history: options.history)
-        return await report.run(plan)
+        let looks = looks()
+        do {
+            let plan = try await evaluate(targets) { looks.begin($0) }.plan
+            let code = await StatusReport(preflights: looks, console: console, history: options.history).run(plan)
+            await looks.close()
+            return code
+        } catch {
+            await looks.close()
+            throw error
+        }
     }
 
     // MARK: Evaluation and plan
 
-    private func detectNix() async throws -> Nix {
-        var nix = try await Nix.detect()
-        nix.onCommand = { [console] words in
-            // Of our own long expressions the first line tells enough.
-            let short = words.map { $0.contains("\n") ? "\($0.prefix { $0 != "\n" }) …" : $0 }
-            console.tell(.debug, "running \(shellQuoted(short))")
+    /// What was asked for, evaluated.
+    struct Evaluated: Sendable {
+        var plan: Plan
+        var sources: [Source]
+        var nix: Nix
+    }
+
+    /// - Parameter onNode: a node as it will be but for its closures, as soon as it is known
+    private func evaluate(
+        _ targets: [Target], onNode: @escaping @Sendable (PlannedNode) -> Void
+    ) async throws -> Evaluated {
+        // Flakes work nearly everywhere: whether they do is asked only where one could not be evaluated.
+        var nix = listening(Nix(version: .assumed, hasFlakes: true))
+        async let version = Nix.installedVersion()
+        let evaluations: [Evaluation]
+        do {
+            evaluations = try await self.evaluations(targets, nix, onNode)
+        } catch EvaluationError.nix(.flake(let reference), let failure) {
+            nix = listening(try await Nix.detect())
+            if nix.hasFlakes { throw EvaluationError.nix(.flake(reference), failure) }
+            evaluations = try await self.evaluations(targets, nix, onNode)
         }
-        return nix
+        nix.version = try await version
+        for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
+        let plan = try planMaker.plan(evaluations)
+        console.report(.planned(plan))
+        return Evaluated(plan: plan, sources: evaluations.map(\.request.source), nix: nix)
+    }
+
+    private func evaluations(
+        _ targets: [Target], _ nix: Nix, _ onNode: @escaping @Sendable (PlannedNode) -> Void
+    ) async throws -> [Evaluation] {
+        let requests = try requests(targets, nix)
+        for request in requests { console.step("evaluating \(request.source)") }
+        return try await console.during(Activity(.evaluation)) {
+            try await evaluations(requests, nix, onNode)
+        }
+    }
+
+    private func evaluations(
+        _ requests: [EvaluationRequest], _ nix: Nix, _ onNode: @escaping @Sendable (PlannedNode) -> Void
+    ) async throws -> [Evaluation] {
+        try await sideBySide(requests, limit: options.limits.evaluations) { request in
+            var evaluator = evaluator(nix)
+            // A name that may yet turn out to be for one of many is no place to go to.
+            if options.overrides.hostname == nil {
+                evaluator.onNode = { deployment in
+                    let node = Evaluation(request: request, deployment: deployment, warnings: [])
+                    // What is wrong with it is told with the whole plan.
+                    for node in (try? planMaker.plan([node]))?.nodes ?? [] { onNode(node) }
+                }
+            }
+            return try await evaluator.evaluate(request)
+        }.map { try $0.get() }
     }
 
     private func requests(_ targets: [Target], _ nix: Nix) throws -> [EvaluationRequest] {
@@ -104,17 +169,16 @@ struct Run: Sendable {
         }
     }
 
-    private func plan(_ requests: [EvaluationRequest], _ nix: Nix) async throws -> Plan {
-        for request in requests { console.step("evaluating \(request.source)") }
-        let evaluator = evaluator(nix)
-        let evaluations = try await console.during(Activity(.evaluation)) {
-            try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
-                .map { try $0.get() }
+    private var planMaker: PlanMaker { PlanMaker(overrides: options.overrides, localUser: user.name) }
+
+    private func listening(_ nix: Nix) -> Nix {
+        var nix = nix
+        nix.onCommand = { [console] words in
+            // Of our own long expressions the first line tells enough.
+            let short = words.map { $0.contains("\n") ? "\($0.prefix { $0 != "\n" }) …" : $0 }
+            console.tell(.debug, "running \(shellQuoted(short))")
         }
-        for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
-        let plan = try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
-        console.report(.planned(plan))
-        return plan
+        return nix
     }
 
     private func ask(about plan: Plan) async throws {
@@ -133,8 +197,10 @@ struct Run: Sendable {
     }
 
     /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
-    private func check(_ sources: [Source], _ nix: Nix, after consent: AsyncStream<Never>) async throws {
+    private func check(_ targets: [Target], after consent: AsyncStream<Never>) async throws {
         if options.skipChecks { return }
+        let nix = listening(try await Nix.detect())
+        let sources = try requests(targets, nix).map(\.source)
         if options.isInteractive { for await _ in consent {} }
         try Task.checkCancellation()
         let checks = Activity(.checks)
@@ -143,42 +209,6 @@ struct Run: Sendable {
             try await console.during(checks, "running the checks of \(source)") { try await builder.check(source) }
         }
     }
-
-    // MARK: Activation
-
-    private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
-        let rollout = Rollout(
-            console: console, limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay,
-            kind: options.dryActivate ? .dry : options.boot ? .boot : .live)
-        let results = options.dryActivate ? await rehearse(rollout, nodes) : await change(rollout, nodes)
-        console.show(Summary(results: results, progress: console.progress.model).text)
-        FailureTails(results: results, console: console).tell()
-        let code = ExitCode.worst(of: results.map(\.exitCode))
-        return interruption.isInterrupted && code == .failed ? .interrupted : code
-    }
-
-    /// The only way in which a dry run works on nodes: nothing in it can make a connection or change one.
-    private func rehearse(_ rollout: Rollout, _ nodes: [ReadyNode]) async -> [ProfileResult] {
-        let work = DryWork(console: console, mode: mode)
-        return await rollout.run(nodes) { await work.run($0, on: $1, $2) }
-    }
-
-    private func change(_ rollout: Rollout, _ nodes: [ReadyNode]) async -> [ProfileResult] {
-        let work = ActivationWork(connector: connector, console: console, mode: mode)
-        let results = await rollout.run(nodes) { await work.run($0, on: $1, $2) }
-        // What an interruption kept from starting is no failure that would take back the rest.
-        guard results.contains(where: \.hasFailed), wantsRevocation else { return results }
-        return await Revocation(connector: connector, console: console, mode: mode).revoke(results, on: nodes)
-    }
-
-    private var mode: ActivationMode {
-        ActivationMode(
-            boot: options.boot, waitLock: options.waitLock,
-            agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
-            deployer: "\(user.name)@\(user.machine)", statusCommand: options.statusCommand)
-    }
-
-    private var wantsRevocation: Bool { options.rollbackSucceeded && options.overrides.autoRollback != false }
 
     // MARK: Parts
 
@@ -196,9 +226,21 @@ struct Run: Sendable {
         return builder
     }
 
+    private func preparation(_ evaluated: Evaluated, _ looks: Preflights) -> Preparation {
+        var builder = builder(evaluated.nix, Activity(.build))
+        builder.keepsGoing = options.noBarrier
+        return Preparation(
+            plan: evaluated.plan, sources: evaluated.sources, options: options, console: console, preflights: looks,
+            builder: builder, copier: copier)
+    }
+
     private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }
 
-    private func preflight(_ agents: AgentBinary) -> Preflight {
-        Preflight(connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword)
+    private func looks() -> Preflights {
+        Preflights(limit: options.limits.logins) { [self] in
+            let agents = try await AgentBinary.find(file: options.agent, program: program)
+            return Preflight(
+                connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword)
+        }
     }
 }

@@ -5,7 +5,12 @@ import Testing
 
 struct PreflightTests {
     private let query = NodeFactsQuery(
-        agents: ["/nix/store/agent"], elevations: [["sudo", "-u", "root"], ["no-such-program", "-u", "x"]], marker: "m")
+        agents: ["/nix/store/agent"],
+        groups: [
+            .init(elevation: ["sudo", "-u", "root"], profiles: [.named(user: "root", name: "system")]),
+            .init(elevation: ["no-such-program", "-u", "x"], profiles: [.path("/p")]),
+            .init(elevation: [], profiles: [.named(user: "app", name: "a"), .named(user: "app", name: "b")]),
+        ], marker: "m")
 
     @Test func theQuestionWorksInARealShell() async throws {
         let result = try await LocalCommand(query.words).run()
@@ -18,19 +23,56 @@ struct PreflightTests {
     @Test func linesOfALoginBannerAreNoAnswer() throws {
         let text = """
             Welcome! system x y
-            m system x86_64 Linux
+            m system Linux x86_64
             m daemon /usr/bin/nix-daemon
             m agent /nix/store/agent
             m elevation 0 1 sudo: a password is required
+            m status 2 {"profile":"/a"}
+            m status 2 {"profile":"/b  c"}
+            m status 1 no json
             m end
             """
         let expected = NodeFacts(
             system: "x86_64-linux", nixDaemon: "/usr/bin/nix-daemon", agents: ["/nix/store/agent"],
-            elevations: [["sudo", "-u", "root"]: .init(status: 1, text: "sudo: a password is required")])
+            elevations: [["sudo", "-u", "root"]: .init(status: 1, text: "sudo: a password is required")],
+            statuses: [[]: ["/a", "/b  c"].map { ProfileStatus(profile: $0, generation: nil, activation: nil) }])
         #expect(try query.parse(text) == expected)
     }
 
-    @Test(arguments: ["", "This account is not available.\n", "m system x86_64 Linux\n", "m elevation 99999999999 0\n"])
+    @Test func tooFewProfilesAreNone() throws {
+        let facts = try query.parse("m system Linux x86_64\nm status 2 {\"profile\":\"/a\"}\nm end\n")
+        #expect(facts.statuses == [:])
+    }
+
+    @Test func unchangedIsOnlyWhatIsCertain() throws {
+        let path = PlannedProfile.sample.path
+        let generation = Generation(number: 7, path: path)
+        let done = ProfileStatus.Activation(
+            state: .committed, nonce: nil, closure: path, deployer: "a@b", startedAt: 0, previous: nil,
+            report: VerdictReport(.committed, generation: generation), isGuarded: false, secondsLeft: nil)
+        let certain = ProfileStatus(profile: "/p", generation: generation, activation: done)
+        #expect(unchanged(certain) == generation)
+        let changes: [(inout ProfileStatus) -> Void] = [
+            { $0.activation = nil }, { $0.generation = nil }, { $0.generation?.number = 8 },
+            { $0.generation?.path = "/nix/store/y" }, { $0.activation?.state = .left },
+            { $0.activation?.closure = "/nix/store/y" }, { $0.activation?.isForBoot = true },
+            { $0.activation?.report = nil },
+            { $0.holder = LockHolder(deployer: "c@d", since: 0, closure: path) },
+        ]
+        for change in changes {
+            var status = certain
+            change(&status)
+            #expect(unchanged(status) == nil, "\(status)")
+        }
+    }
+
+    private func unchanged(_ status: ProfileStatus) -> Generation? {
+        let profile = PlannedProfile.sample
+        let plan = PlannedNode(name: profile.node, hostname: "h", profiles: [profile])
+        return ReadyNode(plan: plan, connections: [:], statuses: [profile.name: status]).unchanged(profile)
+    }
+
+    @Test(arguments: ["", "This account is not available.\n", "m system Linux x86_64\n", "m elevation 99999999999 0\n"])
     func anAnswerWithoutAnEndIsRefused(text: String) {
         #expect(throws: PreflightError.self) { try query.parse(text) }
     }

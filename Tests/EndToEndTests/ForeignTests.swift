@@ -78,7 +78,8 @@ struct ForeignTests {
                 """
             try scene.fixture.write([.init(path: path)])
             for mark in 1...2 {
-                expect(try await scene.lab.deploy([scene.fixture.flake]), is: .done, says: "on generation 1")
+                let result = try await scene.lab.deploy(["--force", scene.fixture.flake])
+                expect(result, is: .done, says: "deployed and confirmed on generation 1")
                 #expect(try await scene.node.marks().count == mark)
             }
             #expect(try await scene.node.profile().hasSuffix("-activatable-shaped"))

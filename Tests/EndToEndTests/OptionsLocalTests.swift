@@ -98,7 +98,7 @@ struct OptionsLocalTests {
             let quiet = try await lab.deploy([fixture.flake])
             expect(quiet, .done)
             expect(quiet, saysNot: "debug:", "/bin/activate")
-            let loud = try await lab.deploy(["-d", fixture.flake])
+            let loud = try await lab.deploy(["-d", "--force", fixture.flake])
             expect(loud, .done, says: "web1: debug: running nix ", "/bin/activate --debug-logs activate /nix/store/")
         }
     }
@@ -109,7 +109,7 @@ struct OptionsLocalTests {
             let fast = try await lab.deploy(["-d", fixture.flake])
             expect(fast, .done)
             expect(fast, saysNot: "--substitute-on-destination")
-            let slow = try await lab.deploy(["-d", "--fast-connection", "false", fixture.flake])
+            let slow = try await lab.deploy(["-d", "--fast-connection", "false", "--force", fixture.flake])
             expect(slow, .done, says: "--substitute-on-destination")
         }
     }
@@ -199,7 +199,7 @@ struct OptionsLocalTests {
             let several = try await lab.deploy(["--targets"] + two)
             expect(several, .done)
             expect(several.errorText, hasRow: "second b none -> 1 deployed")
-            expect(several.errorText, hasRow: "my.server a 1 deployed")
+            expect(several.errorText, hasRow: "my.server a 1 unchanged")
             let unquoted = try await lab.deploy(["\(fixture.flake)#my.server.a"])
             expect(unquoted, .usage, says: "did you mean quotes? '\(fixture.flake)#\"my.server\".a'")
             #expect(try await node.generations("/nix/var/nix/profiles/per-user/root/b") == [1])

@@ -111,7 +111,7 @@ struct RevocationTests {
                     .init(name: "web", user: "app", activation: Script.mark("one", user: "app")),
                     .init(activation: "exit 1"),
                 ], version: "one")
-            let result = try await scene.lab.deploy([scene.fixture.flake])
+            let result = try await scene.lab.deploy(["--force", scene.fixture.flake])
             expect(result, is: .rolledBack, says: "nothing to take back")
             #expect(try await scene.node.generation(Self.web) == 1)
             #expect(try await scene.node.marks(of: "app") == ["one", "one"])

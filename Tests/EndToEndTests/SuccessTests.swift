@@ -34,13 +34,6 @@ struct SuccessTests {
         }
     }
 
-    @Test func whatIsThereAlreadyIsActivatedAgainWithoutANewGeneration() async throws {
-        try await Scene.with { scene in
-            try await scene.deployed("one", "one")
-            #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one", "one"]))
-        }
-    }
-
     @Test func anActivationIsToldWhereItIsAndWhatItIsFor() async throws {
         try await Scene.with { scene in
             let words = #"echo "$PROFILE|$PWD|$DRY_ACTIVATE|$BOOT|$(id -un)" >/root/told"#

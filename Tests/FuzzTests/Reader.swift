@@ -108,11 +108,13 @@ struct Reader: Sendable, CustomTestStringConvertible {
     }
 
     /// What a login shell answers to the first question, with any banner around it.
-    static let facts = Reader(name: "node-facts", words: ["\nM system ", "\nM elevation 0 ", "\nM end", "M daemon "]) {
-        bytes in
-        let query = NodeFactsQuery(agents: ["/nix/store/a"], elevations: [["sudo", "-u", "app"]], marker: "M")
+    static let facts = Reader(
+        name: "node-facts", words: ["\nM system ", "\nM elevation 0 ", "\nM status 0 ", "\nM end", "M daemon "]
+    ) { bytes in
+        let group = NodeFactsQuery.Group(elevation: ["sudo", "-u", "app"], profiles: [.path("/p")])
+        let query = NodeFactsQuery(agents: ["/nix/store/a"], groups: [group], marker: "M")
         guard let facts = try? query.parse(String(decoding: bytes, as: UTF8.self)) else { return nil }
-        return facts.elevations.count <= 1 ? nil : "an elevation that nobody asked for"
+        return facts.elevations.count + facts.statuses.count <= 2 ? nil : "an elevation that nobody asked for"
     }
 
     private static func isWrittenAlike<Value: Codable & Equatable>(_ value: Value) -> Bool {

@@ -38,12 +38,14 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -u -- "$current")
         return
         ;;
-    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel | --wait-lock | --history) return ;;
+    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel | --max-copies | --max-activations | \
+        --max-jobs-eval | --wait-lock | --history) return ;;
     esac
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
-            --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --rollback-succeeded --agent
-            --ssh-transport -d --debug-logs --log-dir --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
+            --force --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --max-copies --max-activations
+            --max-jobs-eval --no-barrier --rollback-succeeded --agent --ssh-transport -d --debug-logs --log-dir
+            --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
             --activation-timeout --temp-path --on-partial-failure --wait-lock --history" -- "$current")
     else

@@ -18,7 +18,7 @@ struct OutcomeReport: Sendable {
         case .unknown(let error):
             say(.error, "how it ended is not known: \(describe(error))")
             say(.hint, "once the node answers again: \(mode.statusCommand)")
-        case .notStarted, .locked: break
+        case .notStarted, .notPrepared, .unchanged, .locked: break
         }
     }
 

@@ -4,6 +4,10 @@ import Shared
 enum ProfileOutcome: Sendable {
     /// Not begun, because something else had failed before.
     case notStarted
+    /// Its node could not be made ready: nothing changed.
+    case notPrepared(any Error)
+    /// It was active and committed already, so nothing was done.
+    case unchanged(Generation)
     case ended(VerdictReport, nonce: String)
     /// A dry activation, with the status of the closure's script.
     case dryRun(Exit)
@@ -22,6 +26,7 @@ enum ProfileOutcome: Sendable {
         switch self {
         case .ended(let report, _): report.verdict == .committed
         case .dryRun(let exit): exit.isSuccess
+        case .unchanged: true
         default: false
         }
     }
@@ -34,13 +39,19 @@ enum ProfileOutcome: Sendable {
         }
     }
 
+    /// True where nothing was begun, so that there is nothing that would have to take back the rest.
     var isNotStarted: Bool {
-        if case .notStarted = self { true } else { false }
+        switch self {
+        case .notStarted, .notPrepared: true
+        default: false
+        }
     }
 
     var exitCode: ExitCode {
         switch self {
         case .notStarted: .failed
+        case .notPrepared(let error): Failure.code(of: error)
+        case .unchanged: .done
         case .ended(let report, _): report.exitCode
         case .dryRun(let exit): exit.isSuccess ? .done : .failed
         case .locked: .locked

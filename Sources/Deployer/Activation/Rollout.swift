@@ -9,8 +9,10 @@ struct Rollout: Sendable {
     typealias Work = @Sendable (PlannedProfile, ReadyNode, OutputTail) async -> ProfileResult
 
     let console: Console
-    /// How many nodes at once, 1 or more.
-    let limit: Int
+    /// Room for nodes at a time.
+    let slots: Slots
+    /// Leaves what is unchanged as it is.
+    let skipsUnchanged: Bool
     /// Set by the first failure, and by whoever else wants nothing new to start.
     let brake: Brake
     let underWay: UnderWay
@@ -19,13 +21,27 @@ struct Rollout: Sendable {
     /// The result of every profile, in the plan's order.
     func run(_ nodes: [ReadyNode], _ work: @escaping Work) async -> [ProfileResult] {
         // Nothing that works on a node throws: an error is an outcome.
-        await sideBySide(nodes, limit: limit) { await deploy($0, work) }.flatMap { (try? $0.get()) ?? [] }
+        await sideBySide(nodes, limit: max(1, nodes.count)) { await deploy($0, work) }
+            .flatMap { (try? $0.get()) ?? [] }
     }
 
-    private func deploy(_ node: ReadyNode, _ work: Work) async -> [ProfileResult] {
+    /// Works on one node once there is room for it.
+    func deploy(_ node: ReadyNode, _ work: Work) async -> [ProfileResult] {
+        if let results = try? await slots.use({ await deployNow(node, work) }) { return results }
+        // Only a cancellation keeps it from its turn.
+        return node.plan.profiles.map {
+            settled(ProfileResult(profile: $0, outcome: .notStarted, tail: OutputTail()))
+        }
+    }
+
+    private func deployNow(_ node: ReadyNode, _ work: Work) async -> [ProfileResult] {
         var results: [ProfileResult] = []
         for profile in node.plan.profiles {
             let tail = OutputTail()
+            if let generation = skipsUnchanged ? node.unchanged(profile) : nil {
+                results.append(unchanged(profile, generation, tail))
+                continue
+            }
             guard !brake.isSet else {
                 results.append(settled(ProfileResult(profile: profile, outcome: .notStarted, tail: tail)))
                 continue
@@ -40,6 +56,13 @@ struct Rollout: Sendable {
         return results
     }
 
+    private func unchanged(_ profile: PlannedProfile, _ generation: Generation, _ tail: OutputTail) -> ProfileResult {
+        let place = generation.number.map { "generation \($0)" } ?? generation.path
+        console.tell(
+            .info, "profile \"\(profile.name)\": unchanged, active and committed on \(place)", node: profile.node)
+        return settled(ProfileResult(profile: profile, outcome: .unchanged(generation), tail: tail))
+    }
+
     private func settled(_ result: ProfileResult) -> ProfileResult {
         console.report(.settled(result))
         return result
@@ -49,6 +72,12 @@ struct Rollout: Sendable {
 /// A switch that says: start nothing new.
 final class Brake: Sendable {
     private let value = Mutex(false)
+    /// Open once it is set.
+    let gate = Gate()
     var isSet: Bool { value.withLock { $0 } }
-    func set() { value.withLock { $0 = true } }
+
+    func set() {
+        value.withLock { $0 = true }
+        gate.open()
+    }
 }

@@ -13,7 +13,7 @@ extension Builder {
             usesFlakes
             ? ["nix", "build", "--no-link"] + Installables.build(derivations, nix.version)
             : ["nix-build", "--no-out-link"] + Installables.nixBuild(derivations)
-        return words + extraArguments
+        return words + (keepsGoing ? ["--keep-going"] : []) + extraArguments
     }
 
     /// `nix build --out-link` would number the links of several paths; on all versions `--add-root` makes the folder.

@@ -21,6 +21,8 @@ struct Builder: Sendable {
     var nix: Nix
     /// What stood after `--` on the command line.
     var extraArguments: [String] = []
+    /// Builds what can be built even where something else cannot.
+    var keepsGoing = false
     /// Each line that Nix writes to its standard error, and those that it keeps to itself.
     var onLine: @Sendable (NixLogLine) -> Void = { _ in }
     /// How far Nix is with what it builds.
@@ -70,6 +72,13 @@ struct Builder: Sendable {
     private static func labels(of profiles: [PlannedProfile], blamedBy text: String) -> [String] {
         let blamed = profiles.filter { $0.derivations.contains { text.contains($0.path) } }
         return (blamed.isEmpty ? profiles.filter { !exists($0.path) } : blamed).map(\.label)
+    }
+
+    /// Those of the paths that are not valid in the local store.
+    func missing(of paths: [String]) async throws -> Set<String> {
+        if paths.isEmpty { return [] }
+        let result = try await nix.run(["nix-store", "--check-validity", "--print-invalid"] + paths)
+        return Set(result.text.split(separator: "\n").map(String.init))
     }
 
     private func realise(_ profiles: [PlannedProfile]) async throws {

@@ -30,10 +30,3 @@ extension Plan {
         Installables.merged(profiles.filter { !$0.remoteBuild }.flatMap(\.derivations))
     }
 }
-
-extension PlannedNode {
-    /// What the node has to build itself.
-    var remoteDerivations: [Derivation] {
-        Installables.merged(profiles.filter(\.remoteBuild).flatMap(\.derivations))
-    }
-}

@@ -17,11 +17,15 @@ extension Options {
           -s, --skip-checks          do not run the flake's checks
               --dry-activate         only show what an activation would do
               --boot                 activate at the node's next boot
+              --force                activate again what is unchanged
               --remote-build         build on the nodes
           -k, --keep-result          keep links to what was built, below -r
           -r, --result-path DIR      where (./.deploy-gc)
           -c, --checksigs            let nodes check signatures of what is copied
-              --parallel N           nodes at a time (10)
+              --parallel N           nodes copied to, and nodes activated, at a time (10)
+              --max-copies N  --max-activations N   other limits for one of the two
+              --max-jobs-eval N      flakes evaluated at a time (4)
+              --no-barrier           activate each node as soon as it is ready
               --wait-lock SECONDS    wait so long for another deploy that holds a profile (0)
               --history N            with status: the last N deploys of each profile too
               --rollback-succeeded BOOL   roll all profiles back if one fails (true)
@@ -39,6 +43,11 @@ extension Options {
           --confirm-timeout SECONDS  --activation-timeout SECONDS  --temp-path DIR
           --on-partial-failure rollback|warn
         BOOL is true or false. LOCAL_KEY=FILE in the environment signs what is built.
+
+        Nodes are looked at while the flake is evaluated, at most 64 at a time, and each gets its closures as soon as they
+        are built. Nothing is activated anywhere before every check, build and copy has succeeded: one failure leaves the
+        whole fleet as it was. With --no-barrier no node waits for another, only for the checks; one that cannot be made
+        ready is told and left out. The profiles of a node are activated in order, nodes side by side.
 
         Exit status:
         \(exitTable)

@@ -22,12 +22,17 @@ enum OptionName: String, Sendable, CaseIterable {
     case history
     case dryActivate = "dry-activate"
     case boot
+    case force
     case rollbackSucceeded = "rollback-succeeded"
     case sudo
     case interactiveSudo = "interactive-sudo"
     case agent
     case sshTransport = "ssh-transport"
     case parallel
+    case maxCopies = "max-copies"
+    case maxActivations = "max-activations"
+    case maxJobsEval = "max-jobs-eval"
+    case noBarrier = "no-barrier"
     case timings, json
     case help, version
 
@@ -65,8 +70,8 @@ enum OptionName: String, Sendable, CaseIterable {
         case .targets: .words
         case .sshOpts: .anyWord
         case .timings: .optional(ending: ".html")
-        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .json,
-            .help, .version:
+        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .force,
+            .noBarrier, .json, .help, .version:
             .none
         default: .word
         }

@@ -12,7 +12,10 @@ extension Options {
         case .sshTransport: transport = try value.choice()
         case .waitLock: waitLock = try value.integer(in: 0...65535)
         case .history: history = try value.integer(in: 1...64)
-        case .parallel: parallel = try value.integer(in: 1...1000)
+        case .parallel: limits.nodes = try value.integer(in: 1...1000)
+        case .maxCopies: limits.ownCopies = try value.integer(in: 1...1000)
+        case .maxActivations: limits.ownActivations = try value.integer(in: 1...1000)
+        case .maxJobsEval: limits.evaluations = try value.integer(in: 1...1000)
         case .timings: timings = occurrence.value.isEmpty ? .table : .page(occurrence.value)
         default: try overrides.apply(occurrence.option, value)
         }
@@ -28,6 +31,8 @@ extension Options {
         case .remoteBuild: overrides.remoteBuild = true
         case .dryActivate: dryActivate = true
         case .boot: boot = true
+        case .force: force = true
+        case .noBarrier: noBarrier = true
         case .json: json = true
         default: break
         }

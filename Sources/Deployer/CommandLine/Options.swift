@@ -32,6 +32,8 @@ struct Options: Sendable, Equatable {
     var skipChecks = false
     var dryActivate = false
     var boot = false
+    /// Activate unchanged profiles too.
+    var force = false
     var rollbackSucceeded = true
     /// Seconds to wait for another deploy that holds a profile, 0 to 65535.
     var waitLock = 0
@@ -41,14 +43,18 @@ struct Options: Sendable, Equatable {
     /// The agent to send; the one beside this program if nil.
     var agent: String?
     var transport = TransportChoice.automatic
-    /// Nodes worked on at a time, 1 or more.
-    var parallel = 10
+    var limits = Limits()
+    /// Each node goes on to its activation by itself.
+    var noBarrier = false
     /// Whether, and where, to tell where the time went.
     var timings = Timing.none
     /// Events on standard output, one JSON object a line.
     var json = false
     /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.
     var nixArguments: [String] = []
+
+    /// Whether what is unchanged is left as it is; a dry run and the next boot are about something else.
+    var skipsUnchanged: Bool { !force && !dryActivate && !boot }
 
     static let defaultTarget = "."
     static let defaultResultPath = "./.deploy-gc"
@@ -73,8 +79,8 @@ struct Options: Sendable, Equatable {
             return
         }
         let pointless: [OptionName] = [
-            .interactive, .keepResult, .resultPath, .dryActivate, .boot, .rollbackSucceeded, .remoteBuild, .checksigs,
-            .waitLock,
+            .interactive, .keepResult, .resultPath, .dryActivate, .boot, .force, .noBarrier, .rollbackSucceeded,
+            .remoteBuild, .checksigs, .maxCopies, .maxActivations, .waitLock,
         ]
         if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
     }

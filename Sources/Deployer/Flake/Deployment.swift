@@ -19,6 +19,9 @@ struct NodeDefinition: Sendable, Equatable {
 }
 
 struct ProfileDefinition: Sendable, Equatable {
+    /// Stands for a path that is not known yet.
+    static let unknownPath = "/"
+
     var settings: Settings
     var path: String
     var profilePath: String?

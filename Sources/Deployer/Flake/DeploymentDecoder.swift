@@ -1,7 +1,11 @@
 /// Reads the answer of ``EvaluationExpression`` and notes all that is wrong with it, rather than the first thing only.
 struct DeploymentDecoder {
+    /// False for an answer without closures.
+    private let areClosuresKnown: Bool
     private(set) var problems: [AttributeProblem] = []
     private(set) var warnings: [UnknownAttribute] = []
+
+    init(areClosuresKnown: Bool = true) { self.areClosuresKnown = areClosuresKnown }
 
     /// Never fails: what cannot be read is left out and noted in ``problems``.
     mutating func deployment(_ answer: JSONValue) -> Deployment {
@@ -34,7 +38,7 @@ struct DeploymentDecoder {
 
     private mutating func profile(_ path: [String], _ value: JSONValue) -> ProfileDefinition {
         var reader = reader(path, value, .profile)
-        if isSet(value) && value["path"]?.text == nil {
+        if areClosuresKnown && isSet(value) && value["path"]?.text == nil {
             let found = value["pathType"]?.text.map(typeName)
             problems.append(AttributeProblem(path: path + ["path"], expected: "a derivation or a path", found: found))
         }
@@ -43,7 +47,7 @@ struct DeploymentDecoder {
         }
         let profile = ProfileDefinition(
             settings: settings(&reader),
-            path: value["path"]?.text ?? "",
+            path: value["path"]?.text ?? ProfileDefinition.unknownPath,
             profilePath: reader.string("profilePath"),
             derivations: derivations.filter { !$0.outputs.isEmpty }.sorted { $0.path < $1.path }
         )

@@ -4,13 +4,16 @@
 /// as `{ type = …; }`, so that the decoder can name the attribute. Runs on Nix 2.8 and later.
 enum EvaluationExpression {
     /// For `nix eval --apply`: `deploy: …`.
-    static func apply(_ request: EvaluationRequest) throws -> String {
-        "deploy: let asked = builtins.fromJSON \(NixText.string(try request.json)); in (\(reduce)) asked deploy"
+    ///
+    /// - Parameter marker: in front of each node's settings, which are traced before any closure is evaluated; not if nil
+    static func apply(_ request: EvaluationRequest, marker: String? = nil) throws -> String {
+        "deploy: let asked = builtins.fromJSON \(NixText.string(try request.json)); "
+            + "in (\(reduce)) \(nixText(marker)) asked deploy"
     }
 
     /// For `nix-instantiate -E`, together with ``fileArguments(_:)``: a function, so that `--arg` reaches the file.
-    static func file(_ path: String) -> String {
-        "\(root(path)) (\(reduce)) (builtins.fromJSON args.\(askedArgument)) root.deploy"
+    static func file(_ path: String, marker: String? = nil) -> String {
+        "\(root(path)) (\(reduce)) \(nixText(marker)) (builtins.fromJSON args.\(askedArgument)) root.deploy"
     }
 
     /// An argument of ours must be there: without any, `nix-instantiate --eval` does not call a function.
@@ -32,8 +35,10 @@ enum EvaluationExpression {
 
     private static let askedArgument = "deploySwiftAsked"
 
+    private static func nixText(_ marker: String?) -> String { marker.map(NixText.string) ?? "null" }
+
     private static let reduce = """
-        asked: deploy:
+        marker: asked: deploy:
         let
           show = value:
             let type = builtins.typeOf value; in
@@ -59,7 +64,8 @@ enum EvaluationExpression {
               names = if isSet then builtins.attrNames inner else [ ];
               children = if isSet then builtins.mapAttrs make (pick names inner) else { };
             };
-          profile = _: set: level \(NixText.list(AttributeLevel.profile.shown)) [ "path" ] set
+          settings = _: level \(NixText.list(AttributeLevel.profile.shown)) [ "path" ];
+          profile = name: set: settings name set
             // (if builtins.isAttrs set && set ? path then closure set.path else { });
           closure = value:
             if builtins.isString value || builtins.isPath value || isText value then
@@ -72,12 +78,17 @@ enum EvaluationExpression {
                 derivations = builtins.mapAttrs (_: entry: entry.outputs) (pick wanted context);
               }
             else { pathType = builtins.typeOf value; };
-          node = name: set: level \(NixText.list(AttributeLevel.node.shown)) [ "profiles" ] set
+          node = profile: name: set: level \(NixText.list(AttributeLevel.node.shown)) [ "profiles" ] set
             // (if builtins.isAttrs set
               then children "profiles" (if asked == null then null else asked.${name}) profile set else { });
+          answer = profile: names: level \(NixText.list(AttributeLevel.deploy.shown)) [ "nodes" ] deploy
+            // (if builtins.isAttrs deploy then children "nodes" names (node profile) deploy else { });
+          chosen = if asked == null then null else builtins.attrNames asked;
+          nodes = if builtins.isAttrs deploy && builtins.isAttrs (deploy.nodes or null) then pick chosen deploy.nodes else { };
+          told = builtins.foldl'
+            (done: name: builtins.trace "${marker}${builtins.toJSON (answer settings [ name ])}" done)
+            null (if marker == null then [ ] else builtins.attrNames nodes);
         in
-        level \(NixText.list(AttributeLevel.deploy.shown)) [ "nodes" ] deploy
-          // (if builtins.isAttrs deploy
-            then children "nodes" (if asked == null then null else builtins.attrNames asked) node deploy else { })
+        builtins.seq told (answer profile chosen)
         """
 }

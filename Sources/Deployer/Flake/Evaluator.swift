@@ -24,12 +24,16 @@ struct Evaluator: Sendable {
     /// Each line that Nix writes to its standard error.
     var onLine: @Sendable (String) -> Void = { _ in }
 
+    /// Each node that was asked for, alone and with its settings only: as soon as they are known, before any closure is.
+    var onNode: (@Sendable (Deployment) -> Void)?
+
     /// Evaluates what is asked for, and nothing else of the source.
     ///
     /// - Parameter request: for a source as ``usableSource(_:)`` gives it
     /// - Throws: ``EvaluationError``, ``NixError/notInstalled(program:)``, `CancellationError`
     func evaluate(_ request: EvaluationRequest) async throws -> Evaluation {
-        var answer = try await answer(request, try words(request, attribute: "deploy"))
+        let marker = onNode == nil ? nil : "deploy-swift \(try Nonce.random()) "
+        var answer = try await answer(request, try words(request, attribute: "deploy", marker: marker), marker)
         if case .flake = request.source, answer["childrenType"]?.text != "set" {
             answer = try await unhidden(request, behind: answer) ?? answer
         }
@@ -65,23 +69,32 @@ struct Evaluator: Sendable {
     }
 
     /// The command line that evaluates a request.
-    func words(_ request: EvaluationRequest, attribute: String) throws -> [String] {
+    func words(_ request: EvaluationRequest, attribute: String, marker: String? = nil) throws -> [String] {
         switch request.source {
         case .flake(let reference):
-            let expression = try EvaluationExpression.apply(request)
+            let expression = try EvaluationExpression.apply(request, marker: marker)
             return ["nix", "eval", "--json", "\(reference)#\(attribute)", "--apply", expression] + extraArguments
         case .file(let path):
             return ["nix-instantiate", "--eval", "--strict", "--json", "--read-write-mode"]
-                + ["-E", EvaluationExpression.file(path)]
+                + ["-E", EvaluationExpression.file(path, marker: marker)]
                 + (try EvaluationExpression.fileArguments(request)) + extraArguments
         }
     }
 
-    private func answer(_ request: EvaluationRequest, _ words: [String]) async throws -> JSONValue {
+    private func answer(
+        _ request: EvaluationRequest, _ words: [String], _ marker: String? = nil
+    ) async throws -> JSONValue {
         let result: LocalResult
         do {
-            result = try await nix.run(words, outputLimit: outputLimit, onLine: onLine)
-        } catch NixError.failed(let failure) {
+            result = try await nix.run(words, outputLimit: outputLimit) { line in
+                if let marker, let range = line.firstRange(of: marker) {
+                    tell(line[range.upperBound...])
+                } else {
+                    onLine(line)
+                }
+            }
+        } catch NixError.failed(var failure) {
+            if let marker { failure.lastLines.removeAll { $0.contains(marker) } }
             throw EvaluationError.nix(request.source, failure)
         }
         if result.isTruncated { throw EvaluationError.tooLarge(request.source, limit: outputLimit) }
@@ -90,6 +103,14 @@ struct Evaluator: Sendable {
         } catch {
             throw EvaluationError.unreadable(request.source, reason: "\(error)")
         }
+    }
+
+    /// Hands on one node; what is wrong with it is told with the whole answer.
+    private func tell(_ node: Substring) {
+        guard let value = try? JSONValue(parsing: Array(node.utf8)) else { return }
+        var decoder = DeploymentDecoder(areClosuresKnown: false)
+        let deployment = decoder.deployment(value)
+        if decoder.problems.isEmpty { onNode?(deployment) }
     }
 
     /// Asks for the flake's own output, past a package named deploy that Nix finds first.

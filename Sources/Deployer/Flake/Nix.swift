@@ -24,16 +24,23 @@ struct Nix: Sendable {
         self.environment = environment
     }
 
+    /// Asks Nix for its version alone.
+    ///
+    /// - Throws: ``NixError/notInstalled(program:)``
+    static func installedVersion(environment: [String: String] = currentEnvironment()) async throws -> NixVersion {
+        NixVersion(parsing: try await answer(["nix", "--version"], environment).text) ?? .assumed
+    }
+
     /// Asks Nix for its version and for flakes, both at once: some 20 ms.
     ///
     /// - Throws: ``NixError/notInstalled(program:)``
     /// - Note: flakes are detected as in deploy-rs's `test_flake_support`
     static func detect(environment: [String: String] = currentEnvironment()) async throws -> Nix {
-        async let version = answer(["nix", "--version"], environment)
+        async let version = installedVersion(environment: environment)
         async let flakes = answer(["nix", "eval", "--expr", "builtins.getFlake"], environment)
         let answer = try await flakes
         var nix = Nix(
-            version: NixVersion(parsing: try await version.text) ?? .assumed,
+            version: try await version,
             hasFlakes: answer.exit.isSuccess,
             environment: environment
         )

@@ -20,17 +20,18 @@ struct Failure {
         }
         guard let parts = (error as? PreparationError)?.failures else {
             console.tell(error)
-            return code(of: error)
+            return Self.code(of: error)
         }
         for part in parts { console.tell(part, node: (part as? StageFailure)?.node) }
         console.tell(.info, "nothing was activated on any node")
-        return ExitCode.worst(of: parts.map(code))
+        return ExitCode.worst(of: parts.map(Self.code))
     }
 
-    private func code(of error: any Error) -> ExitCode {
+    static func code(of error: any Error) -> ExitCode {
         switch error {
         case let failure as StageFailure: code(of: failure.cause)
         case is SSHError: .unreachable
+        case PreflightError.held: .locked
         case PromptError.noAnswer: .declined
         case is TargetError: .usage
         case let error as PlanError: error.exitCode

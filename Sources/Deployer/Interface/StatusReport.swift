@@ -14,9 +14,8 @@ import Shared
 
 /// `deploy status`: where the profiles of the nodes stand, read from the nodes.
 struct StatusReport: Sendable {
-    let preflight: Preflight
+    let preflights: Preflights
     let console: Console
-    let limit: Int
     /// How many of each profile's last deploys to tell of.
     var history = 0
 
@@ -25,7 +24,8 @@ struct StatusReport: Sendable {
     /// - Returns: 0 if every node answered
     func run(_ plan: Plan) async -> ExitCode {
         var codes: [ExitCode] = []
-        for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
+        let results = await sideBySide(plan.nodes, limit: max(1, plan.nodes.count)) { try await ask($0) }
+        for (node, result) in zip(plan.nodes, results) {
             do {
                 for line in try result.get() { console.result(line) }
             } catch {
@@ -37,27 +37,24 @@ struct StatusReport: Sendable {
     }
 
     private func ask(_ node: PlannedNode) async throws -> [String] {
-        let ready = try await console.during(Activity(.preflight, node: node.name)) {
-            try await preflight.prepare(node)
-        }
+        let ready = try await preflights.ready(node)
         var lines: [String] = []
         do {
             for profile in node.profiles {
+                if history == 0, let status = ready.statuses[profile.name] {
+                    lines += told(status, of: profile)
+                    continue
+                }
+                // It was not asked for that much; or something is wrong, which is told by asking alone.
                 let connection = try ready.connection(of: profile)
                 let command = connection.agentCommand(
                     .status(StatusRequest([profile.location], history: history)), for: profile)
-                let result = try await preflight.answer(
+                let result = try await Preflight.answer(
                     try await connection.login.remote(), command.words, input: command.input)
                 guard let status = ProfileStatus(lastLineOf: result) else {
                     throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
                 }
-                let line = EventLine(status, of: profile, at: console.progress.now)
-                if let event = console.event(line) {
-                    lines.append(event)
-                } else {
-                    lines.append("\(profile.label): \(sentence(status))")
-                    lines += (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
-                }
+                lines += told(status, of: profile)
             }
         } catch {
             await ready.close()
@@ -65,6 +62,13 @@ struct StatusReport: Sendable {
         }
         await ready.close()
         return lines
+    }
+
+    private func told(_ status: ProfileStatus, of profile: PlannedProfile) -> [String] {
+        let line = EventLine(status, of: profile, at: console.progress.now)
+        if let event = console.event(line) { return [event] }
+        return ["\(profile.label): \(sentence(status))"]
+            + (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
     }
 
     private func sentence(_ status: ProfileStatus) -> String {

@@ -42,6 +42,8 @@ struct Summary: Sendable {
     private func word(_ outcome: ProfileOutcome) -> String {
         switch outcome {
         case .notStarted: "not started"
+        case .notPrepared: "not ready"
+        case .unchanged: "unchanged"
         case .ended(let report, _): word(report.verdict) + (report.needsReboot == true ? ", needs a reboot" : "")
         case .dryRun(let exit): exit.isSuccess ? "dry run" : "dry run failed"
         case .locked: "locked"
@@ -67,7 +69,8 @@ struct Summary: Sendable {
         case .ended(let report, _), .revoked(let report), .notRevoked(let report, _):
             report.generation.map(name) ?? "none"
         case .unknown: "?"
-        case .notStarted, .dryRun, .locked, .notActivated: "as before"
+        case .unchanged(let generation): name(generation)
+        case .notStarted, .notPrepared, .dryRun, .locked, .notActivated: "as before"
         }
     }
 

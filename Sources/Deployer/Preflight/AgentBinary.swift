@@ -1,4 +1,5 @@
 import Shared
+import Synchronization
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -7,34 +8,82 @@ import Shared
 #endif
 
 /// The agents that came with this `deploy`, as paths in the local store, by system.
-struct AgentBinary: Sendable {
-    /// Store paths that hold `bin/activate`, by system such as `x86_64-linux`.
-    let paths: [String: String]
+final class AgentBinary: Sendable {
+    /// Of the store paths.
+    static let name = "deploy-swift-agent"
 
-    /// Adds what there is to the local store, content-addressed.
+    /// An agent's file and where it lies in the store.
+    private struct Item {
+        let file: String
+        var path: String
+        /// Whether the store is known to hold it now.
+        var isThere: Bool
+    }
+
+    /// By system such as `x86_64-linux`; the empty name stands for every system.
+    private let items: Mutex<[String: Item]>
+    private let memory: AgentMemory
+    private let adding = AsyncLock()
+
+    private init(_ items: [String: Item], _ memory: AgentMemory) {
+        self.items = Mutex(items)
+        self.memory = memory
+    }
+
+    /// Agents that the local store is known to hold, by system.
+    init(paths: [String: String]) {
+        items = Mutex(paths.mapValues { Item(file: "\($0)/bin/activate", path: $0, isThere: true) })
+        memory = AgentMemory(environment: [:])
+    }
+
+    /// Finds what there is, with the store paths it has or is now given, content-addressed.
     ///
     /// - Parameters:
     ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`
     ///   - program: absolute path of the running `deploy`
     /// - Throws: ``AgentBinaryError``, ``LocalCommandError``
-    static func add(file: String?, program: String) async throws -> AgentBinary {
-        if let file {
-            guard FileManager.default.isReadableFile(atPath: file) else { throw AgentBinaryError.unreadable(file) }
-            let path = try await addToStore(file)
-            return AgentBinary(paths: ["": path])
+    static func find(file: String?, program: String, memory: AgentMemory = AgentMemory()) async throws -> AgentBinary {
+        let files = file.map { ["": $0] } ?? installed(beside: program)
+        if let file, !FileManager.default.isReadableFile(atPath: file) { throw AgentBinaryError.unreadable(file) }
+        guard !files.isEmpty else { throw AgentBinaryError.none(beside: program) }
+        var items: [String: Item] = [:]
+        for (system, file) in files {
+            let known = FileIdentity(of: file).flatMap(memory.path)
+            let path = if let known { known } else { try await addToStore(file, memory) }
+            items[system] = Item(file: file, path: path, isThere: known == nil)
         }
-        var paths: [String: String] = [:]
-        for (system, file) in installed(beside: program) { paths[system] = try await addToStore(file) }
-        guard !paths.isEmpty else { throw AgentBinaryError.none(beside: program) }
-        return AgentBinary(paths: paths)
+        return AgentBinary(items, memory)
     }
 
-    /// The agent's store path for a system.
-    func path(for system: String) throws(PreflightError) -> String {
-        guard let path = paths[""] ?? paths[system] else {
-            throw .noAgent(system: system, available: paths.keys.sorted())
+    /// The store paths of all agents.
+    var paths: [String] { items.withLock { $0.values.map(\.path).sorted() } }
+
+    /// The agent's store path for a system; the local store need not hold it.
+    func path(for system: String) throws(PreflightError) -> String { try item(for: system).path }
+
+    /// The agent's store path for a system, with the local store holding it, so that it can be copied.
+    ///
+    /// - Throws: ``PreflightError``, ``AgentBinaryError``, ``LocalCommandError``; `CancellationError`
+    func pathToCopy(for system: String) async throws -> String {
+        try await adding.withLock {
+            let item = try item(for: system)
+            if item.isThere { return item.path }
+            let check = try await LocalCommand(["nix-store", "--check-validity", item.path]).run()
+            let path = check.exit.isSuccess ? item.path : try await Self.addToStore(item.file, memory)
+            items.withLock { items in
+                for (name, other) in items where other.file == item.file {
+                    items[name]?.path = path
+                    items[name]?.isThere = true
+                }
+            }
+            return path
         }
-        return path
+    }
+
+    private func item(for system: String) throws(PreflightError) -> Item {
+        let (item, known) = items.withLock { ($0[""] ?? $0[system], $0.keys.sorted()) }
+        guard let item else { throw .noAgent(system: system, available: known) }
+        return item
     }
 
     /// `libexec/deploy-swift/<system>/activate` beside the folder that `deploy` is in.
@@ -53,14 +102,15 @@ struct AgentBinary: Sendable {
     }
 
     /// A folder of the same name with the same content gives the same store path on every machine.
-    private static func addToStore(_ file: String) async throws -> String {
+    private static func addToStore(_ file: String, _ memory: AgentMemory) async throws -> String {
+        let identity = FileIdentity(of: file)
         let manager = FileManager.default
         let scratch = manager.temporaryDirectory.path + "/deploy-agent-\(try Nonce.random())"
         defer {
             // Left-overs in the temporary folder harm nobody.
             try? manager.removeItem(atPath: scratch)
         }
-        let folder = "\(scratch)/deploy-swift-agent"
+        let folder = "\(scratch)/\(name)"
         do {
             try manager.createDirectory(
                 atPath: folder + "/bin", withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -74,6 +124,8 @@ struct AgentBinary: Sendable {
         guard result.exit.isSuccess, path.hasPrefix("/") else {
             throw AgentBinaryError.notAdded(file, reason: result.errorText)
         }
+        // One that was replaced meanwhile is another's content.
+        if let identity, identity == FileIdentity(of: file) { memory.remember(path, of: identity) }
         return path
     }
 }

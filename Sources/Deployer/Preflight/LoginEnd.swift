@@ -82,7 +82,7 @@ extension Preflight {
         var starts: [String: Elevation] = [:]
         let text: String
         do {
-            text = try await answer(remote, query.words).text
+            text = try await Self.answer(remote, query.words).text
         } catch PreflightError.silent {
             // A logind that hangs is no reason not to deploy.
             return [:]
@@ -108,12 +108,12 @@ extension Preflight {
     ) async throws -> Elevation? {
         let prefix = profile.rootElevation
         let plain = Elevation.withoutAsking(prefix) + ["systemd-run", "--version"]
-        if try await answer(remote, plain).exit.isSuccess { return .words(prefix) }
+        if try await Self.answer(remote, plain).exit.isSuccess { return .words(prefix) }
         // A password that was asked for already may do for root too.
         guard case .password(_, let secret) = elevations[profile.elevation] else { return nil }
         let elevation = Elevation.password(prefix, secret)
         let trial = elevation.applied(to: ["systemd-run", "--version"])
-        return try await answer(remote, trial.words, input: trial.input).exit.isSuccess ? elevation : nil
+        return try await Self.answer(remote, trial.words, input: trial.input).exit.isSuccess ? elevation : nil
     }
 }
 

@@ -1,5 +1,11 @@
 import Shared
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// What a node says about itself before anything is sent to it.
 struct NodeFacts: Sendable, Equatable {
     /// In Nix's words, such as `x86_64-linux`.
@@ -10,6 +16,8 @@ struct NodeFacts: Sendable, Equatable {
     var agents: Set<String>
     /// How each elevation that was asked for went without a password.
     var elevations: [[String]: ElevationTest]
+    /// Where the profiles stand, by the elevation that was needed to see it; only of those that could all be read.
+    var statuses: [[String]: [ProfileStatus]] = [:]
 
     struct ElevationTest: Sendable, Equatable {
         /// Exit status of the command; 127: there is no such program.
@@ -26,9 +34,16 @@ struct NodeFacts: Sendable, Equatable {
 struct NodeFactsQuery: Sendable {
     /// Agents to look for, store paths.
     var agents: [String]
-    var elevations: [[String]]
+    var groups: [Group]
     /// In front of every line of the answer, so that a login banner cannot be mistaken for one.
     var marker: String
+
+    /// Profiles that take the same words to become their user.
+    struct Group: Sendable, Equatable {
+        /// Empty where the SSH user is the profiles' user.
+        var elevation: [String]
+        var profiles: [ProfileLocation]
+    }
 
     /// Where Nix is when a non-interactive shell's PATH does not have it.
     static let nixFolders = [
@@ -42,16 +57,34 @@ struct NodeFactsQuery: Sendable {
     private var script: String {
         var lines = [
             #"say() { printf '%s %s\n' \#(shellQuoted(marker)) "$*"; }"#,
-            #"say system "$(uname -m)" "$(uname -s)""#,
+            "set -f",
+            #"say system $(uname -s -m)"#,
             "PATH=\"$PATH:\(NodeFactsQuery.nixFolders.joined(separator: ":"))\"",
             #"say daemon "$(command -v nix-daemon)""#,
+            "agent=",
         ]
-        lines += agents.map { "[ -x \(shellQuoted($0))/bin/activate ] && say agent \(shellQuoted($0))" }
-        for (index, prefix) in elevations.enumerated() {
-            let words = Elevation.withoutAsking(prefix) + ["true"]
-            lines.append("text=$(\(shellQuoted(words)) </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text")
+        lines += agents.map { path in
+            // One that was cut short, or another system's, is none.
+            let program = "\(shellQuoted(path))/bin/activate"
+            return "\(program) --version >/dev/null 2>&1 && { agent=\(program); say agent \(shellQuoted(path)); }"
         }
+        lines += groups.enumerated().map { question($1, $0) }
         return (lines + ["say end"]).joined(separator: "\n")
+    }
+
+    /// Asks the agent, which tries the elevation as well; where that fails, the elevation alone, for the reason.
+    private func question(_ group: Group, _ index: Int) -> String {
+        let prefix = group.elevation.isEmpty ? "" : shellQuoted(Elevation.withoutAsking(group.elevation)) + " "
+        let status = shellQuoted(AgentCommand.status(StatusRequest(group.profiles)).words())
+        let failed =
+            prefix.isEmpty
+            ? ":" : "text=$(\(prefix)true </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text"
+        return """
+            if [ -n "$agent" ] && text=$(\(prefix)"$agent" \(status) </dev/null 2>/dev/null); then
+            say elevation \(index) 0
+            printf '%s\\n' "$text" | while IFS= read -r line; do say status \(index) "$line"; done
+            else \(failed); fi
+            """
     }
 
     /// Reads the answer.
@@ -59,24 +92,34 @@ struct NodeFactsQuery: Sendable {
     /// - Throws: ``PreflightError/noAnswer(_:)`` where the shell did not get to the end
     func parse(_ text: String) throws(PreflightError) -> NodeFacts {
         var facts = NodeFacts(system: "", nixDaemon: nil, agents: [], elevations: [:])
+        var statuses: [Int: [ProfileStatus]] = [:]
         var isWhole = false
         for line in text.split(separator: "\n") where line.hasPrefix(marker + " ") {
             let words = line.dropFirst(marker.count + 1).split(separator: " ").map(String.init)
             switch (words.first, words.dropFirst().first) {
-            case ("system", let machine?): facts.system = systemName(machine, words.last ?? "")
+            case ("system", let kernel?): facts.system = systemName(words.last ?? "", kernel)
             case ("daemon", let path?): facts.nixDaemon = path
             case ("agent", let path?): facts.agents.insert(path)
             case ("elevation", let index?):
-                guard let index = Int(index), elevations.indices.contains(index), words.count > 2,
-                    let status = Int(words[2])
+                guard let index = Int(index), groups.indices.contains(index), !groups[index].elevation.isEmpty,
+                    words.count > 2, let status = Int(words[2])
                 else { continue }
                 let text = words.dropFirst(3).joined(separator: " ")
-                facts.elevations[elevations[index]] = .init(status: status, text: text)
+                facts.elevations[groups[index].elevation] = .init(status: status, text: text)
+            case ("status", let number?):
+                guard let index = Int(number) else { continue }
+                let json = line.dropFirst(marker.count + " status ".count + number.count + 1)
+                // A line that cannot be read leaves too few for the profiles.
+                let status = try? JSONLine.decode(ProfileStatus.self, from: json)
+                statuses[index, default: []] += status.map { [$0] } ?? []
             case ("end", _): isWhole = true
             default: continue
             }
         }
         guard isWhole else { throw .noAnswer(trimmed(text)) }
+        for (index, group) in groups.enumerated() where statuses[index]?.count == group.profiles.count {
+            facts.statuses[group.elevation] = statuses[index]
+        }
         return facts
     }
 
@@ -92,6 +135,8 @@ enum PreflightError: Error, Sendable, Equatable {
     case noAnswer(String)
     /// It let us in, and then a plain command did not end.
     case silent(after: Duration)
+    /// Another deploy is at this profile.
+    case held(LockHolder)
     case notConnected
     case noNix
     case noAgent(system: String, available: [String])
@@ -109,6 +154,9 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAnswer(let text):
             "the login shell did not answer a plain sh command" + (text.isEmpty ? "" : "; it said: \(text)")
         case .silent(let limit): "it let us in, but the login shell did not run a plain sh command within \(limit)"
+        case .held(let holder):
+            "it is held since \(Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)) by "
+                + "\(holder.deployer)'s deploy of \(holder.closure); nothing was changed"
         case .notConnected: "there is no connection to the node"
         case .noNix: "nix-daemon is not on the node: neither in PATH nor in any folder where Nix is installed"
         case .noAgent(let system, let available):
@@ -127,6 +175,7 @@ extension PreflightError: Explained, CustomStringConvertible {
         switch self {
         case .notConnected: nil
         case .noAnswer, .silent: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
+        case .held: "try again once that deploy has ended; `deploy status` tells"
         case .noNix: "install Nix there; nothing was changed"
         case .noAgent: "name one with --agent FILE"
         case .passwordNeeded:

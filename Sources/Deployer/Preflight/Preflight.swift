@@ -1,45 +1,5 @@
 import Shared
 
-/// A node that can be deployed to: logged in, looked at, and with a way to become each profile's user.
-struct ReadyNode: Sendable {
-    let plan: PlannedNode
-    let connections: [Destination: ReadyConnection]
-
-    /// The connection of a profile of this node.
-    func connection(of profile: PlannedProfile) throws(PreflightError) -> ReadyConnection {
-        guard let connection = connections[profile.destination] else { throw .notConnected }
-        return connection
-    }
-
-    /// Ends its connections.
-    func close() async {
-        for connection in connections.values { await connection.login.close() }
-    }
-}
-
-/// One login on a node.
-struct ReadyConnection: Sendable {
-    let destination: Destination
-    let login: NodeLogin
-    let nixDaemon: String
-    /// Store path of the agent for this node.
-    let agent: String
-    let elevations: [[String]: Elevation]
-    /// For each user whose guardian would end with the login: how root, who starts it elsewhere, can be had.
-    var rootStarts: [String: Elevation] = [:]
-
-    /// The words and standard input that run the agent as a profile's user.
-    func agentCommand(
-        _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
-    ) -> (words: [String], input: RemoteInput) {
-        let words = ["\(agent)/bin/activate"] + command.words(options)
-        if command.startsGuardian, let root = rootStarts[profile.user] {
-            return root.applied(to: RootUnit.words(for: profile.user, words))
-        }
-        return (elevations[profile.elevation] ?? .none).applied(to: words)
-    }
-}
-
 /// Looks at nodes before anything is built or sent.
 struct Preflight: Sendable {
     /// How long a node that has let us in may take for a plain command.
@@ -57,20 +17,25 @@ struct Preflight: Sendable {
     /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentBinaryError``; `CancellationError`
     func prepare(_ node: PlannedNode) async throws -> ReadyNode {
         var connections: [Destination: ReadyConnection] = [:]
+        var statuses: [ProfileName: ProfileStatus] = [:]
         for profile in node.profiles where connections[profile.destination] == nil {
             let sharing = node.profiles.filter { $0.destination == profile.destination }
             do {
-                connections[profile.destination] = try await connect(profile.destination, sharing)
+                let (connection, found) = try await connect(profile.destination, sharing)
+                connections[profile.destination] = connection
+                statuses.merge(found) { $1 }
             } catch {
                 for connection in connections.values { await connection.login.close() }
                 if error is CancellationError { throw error }
                 throw StageFailure(node: node.name, profile: nil, stage: .preflight, cause: error)
             }
         }
-        return ReadyNode(plan: node, connections: connections)
+        return ReadyNode(plan: node, connections: connections, statuses: statuses)
     }
 
-    private func connect(_ destination: Destination, _ profiles: [PlannedProfile]) async throws -> ReadyConnection {
+    private typealias Look = (connection: ReadyConnection, statuses: [ProfileName: ProfileStatus])
+
+    private func connect(_ destination: Destination, _ profiles: [PlannedProfile]) async throws -> Look {
         let remote = try await connector.connect(destination)
         do {
             return try await look(destination, remote, profiles)
@@ -82,19 +47,21 @@ struct Preflight: Sendable {
 
     private func look(
         _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile]
-    ) async throws -> ReadyConnection {
-        let prefixes = Array(Set(profiles.map(\.elevation))).filter { !$0.isEmpty }.sorted {
-            $0.description < $1.description
-        }
-        let query = NodeFactsQuery(agents: Array(agents.paths.values), elevations: prefixes, marker: try Nonce.random())
-        let answer = try await answer(remote, query.words)
+    ) async throws -> Look {
+        let groups = Dictionary(grouping: profiles, by: \.elevation).sorted { $0.key.description < $1.key.description }
+        let query = NodeFactsQuery(
+            agents: agents.paths, groups: groups.map { .init(elevation: $0.key, profiles: $0.value.map(\.location)) },
+            marker: try Nonce.random())
+        let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
         guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
-        let agent = try agents.path(for: facts.system)
+        var agent = try agents.path(for: facts.system)
+        let isAgentThere = facts.agents.contains(agent)
+        if !isAgentThere { agent = try await agents.pathToCopy(for: facts.system) }
         var elevations: [[String]: Elevation] = [:]
-        for prefix in prefixes {
-            let isInteractive = profiles.contains { $0.elevation == prefix && $0.interactiveSudo }
+        for (prefix, profiles) in groups where !prefix.isEmpty {
+            let isInteractive = profiles.contains(where: \.interactiveSudo)
             elevations[prefix] = try await elevation(
                 prefix, facts.elevations[prefix], isInteractive: isInteractive, destination, remote)
         }
@@ -102,13 +69,30 @@ struct Preflight: Sendable {
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
             nixDaemon: nixDaemon, agent: agent, elevations: elevations,
             rootStarts: try await rootStarts(destination, remote, profiles, elevations))
-        if !facts.agents.contains(agent), let node = profiles.first?.node {
+        if !isAgentThere, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await console.during(Activity(.agent, node: node)) {
                 try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
             }
         }
-        return connection
+        var statuses: [ProfileName: ProfileStatus] = [:]
+        for (prefix, profiles) in groups {
+            let hadToWait = !isAgentThere || facts.elevations[prefix]?.works == false
+            let found = hadToWait ? try await ask(profiles, connection, remote) : facts.statuses[prefix] ?? []
+            for (profile, status) in zip(profiles, found) { statuses[profile.name] = status }
+        }
+        return (connection, statuses)
+    }
+
+    /// What the first question could not tell yet; none where one of the profiles cannot be read.
+    private func ask(
+        _ profiles: [PlannedProfile], _ connection: ReadyConnection, _ remote: any Remote
+    ) async throws -> [ProfileStatus] {
+        guard let first = profiles.first else { return [] }
+        let command = connection.agentCommand(.status(StatusRequest(profiles.map(\.location))), for: first)
+        let result = try await Self.answer(remote, command.words, input: command.input)
+        let lines = result.text.split(separator: "\n").compactMap { try? JSONLine.decode(ProfileStatus.self, from: $0) }
+        return result.exit.isSuccess && lines.count == profiles.count ? lines : []
     }
 
     private func elevation(
@@ -126,7 +110,7 @@ struct Preflight: Sendable {
             }
             let elevation = Elevation.password(prefix, secret)
             let trial = elevation.applied(to: ["true"])
-            if try await answer(remote, trial.words, input: trial.input).exit.isSuccess { return elevation }
+            if try await Self.answer(remote, trial.words, input: trial.input).exit.isSuccess { return elevation }
             console.tell(.warn, PreflightError.wrongPassword(elevation: prefix).description)
         }
         throw PreflightError.wrongPassword(elevation: prefix)
@@ -141,8 +125,10 @@ struct Preflight: Sendable {
     }
 
     /// Runs a command that has to answer at once.
-    func answer(_ remote: any Remote, _ words: [String], input: RemoteInput = .none) async throws -> RemoteResult {
-        let limit = Preflight.answerLimit
+    static func answer(
+        _ remote: any Remote, _ words: [String], input: RemoteInput = .none
+    ) async throws -> RemoteResult {
+        let limit = answerLimit
         guard let result = try await before(.now + limit, { try await remote.run(words, input: input, limit: 1 << 20) })
         else { throw PreflightError.silent(after: limit) }
         return result

@@ -24,6 +24,8 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         public var secondsLeft: Int?
         /// The last lines that the activation wrote, once it has ended.
         public var lastLines: [String]?
+        /// True where it is for the next boot only.
+        public var isForBoot: Bool?
 
         public init(
             state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,

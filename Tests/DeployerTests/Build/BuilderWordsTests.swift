@@ -24,6 +24,13 @@ struct BuilderWordsTests {
         #expect(words == ["nix", "build", "--no-link", "/s/a.drv^dev,out", "/s/b.drv^out", "--impure", "-L"])
     }
 
+    @Test func whoKeepsGoingSaysSo() {
+        var builder = builder(2, 34)
+        builder.keepsGoing = true
+        let words = builder.buildWords([Self.derivations[0]], usesFlakes: true)
+        #expect(words == ["nix", "build", "--no-link", "/s/b.drv^out", "--keep-going", "--impure", "-L"])
+    }
+
     @Test(arguments: [(2, 8), (2, 34)])
     func filesAreBuiltWithNixBuild(major: Int, minor: Int) {
         let words = builder(major, minor).buildWords(Self.derivations, usesFlakes: false)
@@ -64,7 +71,6 @@ struct BuilderWordsTests {
             PlannedNode(name: NodeName("b"), hostname: "b", profiles: [local, remote]),
         ])
         #expect(plan.localDerivations == [Self.derivations[0]])
-        #expect(plan.nodes.map(\.remoteDerivations) == [[], [Self.derivations[2]]])
     }
 
     @Test func theCommandLineDecidesWhatIsKeptAndSigned() throws {

@@ -11,7 +11,7 @@ struct OptionsTests {
         #expect(options.command == .deploy)
         #expect(options.targets.isEmpty)
         #expect(options.rollbackSucceeded)
-        #expect(options.parallel == 10)
+        #expect(options.limits == Limits())
         #expect(options.overrides == Overrides())
     }
 
@@ -37,7 +37,7 @@ struct OptionsTests {
         expected.rollbackSucceeded = false
         expected.agent = "closure"
         expected.transport = .openssh
-        expected.parallel = 3
+        expected.limits.nodes = 3
         expected.waitLock = 60
         expected.targets = [".#a.b"]
         expected.nixArguments = ["--impure", "-L"]

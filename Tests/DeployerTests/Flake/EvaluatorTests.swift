@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Deployer
@@ -74,6 +75,30 @@ struct EvaluatorTests {
         #expect(evaluation.warnings.map(\.path) == [["deploy", "future"], ["deploy", "nodes", "good", "meta"]])
         let error = await #expect(throws: EvaluationError.self) { try await evaluate(flake, "good") }
         #expect(error?.description.contains("bad profile") == true)
+    }
+
+    @Test func settingsComeBeforeAnyClosureIsEvaluated() async throws {
+        let flake = try scratch.flake(
+            """
+            { deploy = { sshUser = "me"; nodes = builtins.mapAttrs (name: profiles: { hostname = name; inherit profiles; }) {
+                a = { p.path = throw "the first closure"; q = { user = "x"; path = "/q"; }; }; b = { p.path = "/b"; };
+                c = throw "no"; }; }; }
+            """)
+        let found = Mutex<[Deployment]>([])
+        let lines = LineLog()
+        var evaluator = Evaluator(nix: try await scratch.nix(), onLine: { lines.add($0) })
+        evaluator.onNode = { node in found.withLock { $0.append(node) } }
+        let targets = try [Target("\(flake)#a"), Target("\(flake)#b")]
+        let request = try #require(EvaluationRequest.grouping(targets).first)
+        let error = await #expect(throws: EvaluationError.self) { try await evaluator.evaluate(request) }
+        #expect(error?.description.contains("the first closure") == true)
+        #expect(error?.description.contains("deploy-swift ") == false)
+        #expect(!lines.all.contains { $0.contains("hostname") })
+        let nodes = found.withLock { $0 }
+        #expect(nodes.map { $0.nodes.keys.map(\.text) } == [["a"], ["b"]])
+        #expect(nodes.allSatisfy { $0.settings.sshUser == "me" })
+        let q = nodes.first?.nodes[NodeName("a")]?.profiles[ProfileName("q")]
+        #expect(q?.settings.user == "x" && q?.path == ProfileDefinition.unknownPath)
     }
 
     @Test func severalTargetsAreOneAnswer() async throws {

@@ -128,7 +128,8 @@ extension EventLine {
         case .notRevoked(let report, let error):
             take(report)
             reason = describe(error)
-        case .notActivated(let error), .unknown(let error): reason = describe(error)
+        case .unchanged(let generation): self.generation = generation
+        case .notPrepared(let error), .notActivated(let error), .unknown(let error): reason = describe(error)
         case .locked(let holder): reason = "held by \(holder.deployer)"
         case .dryRun, .notStarted: break
         }
@@ -149,6 +150,8 @@ extension ProfileOutcome {
     fileprivate var word: String {
         switch self {
         case .notStarted: "notStarted"
+        case .notPrepared: "notReady"
+        case .unchanged: "unchanged"
         case .ended(let report, _): report.verdict.rawValue
         case .dryRun(let exit): exit.isSuccess ? "dryRun" : "dryRunFailed"
         case .locked: "locked"

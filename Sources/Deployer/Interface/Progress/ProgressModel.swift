@@ -26,7 +26,8 @@ struct ProgressModel: Sendable {
         /// Whether anything has begun on it.
         var isTouched = false
 
-        var isDone: Bool { settled.count >= profiles.count }
+        /// False until it is known what it gets.
+        var isDone: Bool { !profiles.isEmpty && settled.count >= profiles.count }
     }
 
     /// One profile of a node.

@@ -1,0 +1,66 @@
+import Shared
+import Synchronization
+
+/// Tells which closures of a build can be copied, while it still runs.
+final class BuildWatch: Sendable {
+    /// How often the store is asked at most, which costs a Nix process.
+    private static let interval = Duration.milliseconds(300)
+
+    private let profiles: [PlannedProfile]
+    private let builder: Builder
+    private let gates: [String: Gate]
+    private let waiting: Mutex<Set<String>>
+    private let progress: AsyncStream<Void>
+    private let pokes: AsyncStream<Void>.Continuation
+
+    /// - Parameter profiles: those that are built here
+    init(_ profiles: [PlannedProfile], _ builder: Builder) {
+        self.profiles = profiles
+        self.builder = builder
+        let paths = Set(profiles.map(\.path))
+        gates = Dictionary(uniqueKeysWithValues: paths.map { ($0, Gate()) })
+        waiting = Mutex(paths)
+        (progress, pokes) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Waits until the closures are there, built and with all they refer to.
+    ///
+    /// - Throws: what kept the build from making one of them; `CancellationError`
+    func wait(for paths: some Sequence<String>) async throws {
+        for path in paths { try await gates[path]?.wait() }
+    }
+
+    /// Nix has come further.
+    func poke() { pokes.yield() }
+
+    /// Asks the store whenever Nix has come further, until cancelled: the end of a path's own build can be told late.
+    func run() async throws {
+        for await _ in progress {
+            try await ContinuousClock().sleep(for: Self.interval)
+            if waiting.withLock({ $0.isEmpty }) { return }
+            try await look()
+        }
+    }
+
+    /// Opens what is there.
+    func look() async throws {
+        let paths = waiting.withLock { $0.sorted() }
+        let missing = try await builder.missing(of: paths)
+        open(paths.filter { !missing.contains($0) })
+    }
+
+    /// The whole build has succeeded.
+    func finish() { open(Array(gates.keys)) }
+
+    /// What is not there will not be.
+    func fail(_ error: any Error) { for gate in gates.values { gate.fail(error) } }
+
+    private func open(_ paths: [String]) {
+        for profile in profiles where paths.contains(profile.path) {
+            // One that cannot be activated is refused once all are built.
+            guard (try? builder.inspect(profile)) != nil else { continue }
+            gates[profile.path]?.open()
+            waiting.withLock { _ = $0.remove(profile.path) }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import Shared
+import Synchronization
+
+/// Each node's way to its activation, all nodes of a run side by side.
+final class NodeWork: Sendable {
+    private struct State {
+        /// Nodes that have not been looked at yet.
+        var unseen: Int
+        var isOneUnreachable = false
+        /// Nodes that have not got what they need yet.
+        var unsupplied: Int
+        var ready: [NodeName: ReadyNode] = [:]
+        var failures: [(node: NodeName, error: any Error)] = []
+    }
+
+    let preparation: Preparation
+    let copies: Slots
+    let watch: BuildWatch
+    /// Opens once all nodes have been looked at; fails if one of them cannot be deployed to.
+    let lookout = Gate()
+    /// Opens once all nodes have what they need, or cannot get it.
+    let supplies = Gate()
+    private let state: Mutex<State>
+
+    init(_ preparation: Preparation) {
+        self.preparation = preparation
+        let count = preparation.plan.nodes.count
+        state = Mutex(State(unseen: count, unsupplied: count))
+        copies = Slots(preparation.options.limits.copies)
+        watch = BuildWatch(preparation.plan.profiles.filter { !$0.remoteBuild }, preparation.builder)
+    }
+
+    /// The nodes so far in the plan's order, whether or not they have all they need.
+    var nodes: [ReadyNode] {
+        let ready = state.withLock { $0.ready }
+        return preparation.plan.nodes.compactMap { ready[$0.name] }
+    }
+
+    /// All failures in the plan's order, interruptions aside.
+    var failures: [any Error] { state.withLock { $0.failures }.sorted { $0.node < $1.node }.map(\.error) }
+
+    /// Prepares a node, and then guards what it has got until all the others have theirs; a failure is noted, so that
+    /// the others go on.
+    ///
+    /// - Throws: `CancellationError`
+    func prepare(_ node: PlannedNode) async throws {
+        do {
+            let ready = try await look(at: node)
+            let pending = preparation.pending(ready)
+            try await supply(ready, pending)
+            isSupplied()
+            if preparation.plan.nodes.count > 1 { try await protect(ready, pending) }
+        } catch {
+            try Task.checkCancellation()
+            state.withLock { $0.failures.append((node.name, error)) }
+            isSupplied()
+        }
+    }
+
+    /// A node with its closures in its store.
+    ///
+    /// - Throws: what kept it from that, with its connections closed; `CancellationError`
+    func ready(_ node: PlannedNode) async throws -> ReadyNode {
+        let ready = try await look(at: node)
+        do {
+            try await supply(ready, preparation.pending(ready))
+            return ready
+        } catch {
+            await ready.close()
+            throw error
+        }
+    }
+
+    private func isSupplied() {
+        let isLast = state.withLock { state in
+            state.unsupplied -= 1
+            return state.unsupplied == 0
+        }
+        if isLast { supplies.open() }
+    }
+
+    // MARK: Preflight
+
+    private func look(at node: PlannedNode) async throws -> ReadyNode {
+        do {
+            let ready = try await preparation.preflights.ready(node)
+            state.withLock { $0.ready[node.name] = ready }
+            try judge(ready)
+            isSeen(true)
+            return ready
+        } catch {
+            isSeen(false)
+            throw error
+        }
+    }
+
+    private func isSeen(_ canBeDeployed: Bool) {
+        let (isLast, isOneUnreachable) = state.withLock { state in
+            state.unseen -= 1
+            if !canBeDeployed { state.isOneUnreachable = true }
+            return (state.unseen == 0, state.isOneUnreachable)
+        }
+        guard isLast else { return }
+        // Why is noted with the node.
+        if isOneUnreachable { lookout.fail(CancellationError()) } else { lookout.open() }
+    }
+
+    /// Refuses a node where a deploy is under way, and tells of one that was interrupted; both change nothing.
+    private func judge(_ node: ReadyNode) throws {
+        if preparation.options.dryActivate { return }
+        let waits = preparation.options.waitLock > 0
+        for profile in node.plan.profiles {
+            guard let status = node.statuses[profile.name] else { continue }
+            if let holder = status.holder, !waits {
+                throw StageFailure(
+                    node: node.plan.name, profile: profile.name, stage: .preflight, cause: PreflightError.held(holder))
+            }
+            guard let activation = status.activation, activation.report == nil else { continue }
+            preparation.console.tell(
+                .warn,
+                "profile \"\(profile.name)\": the deploy by \(activation.deployer) was interrupted; the node ends it first",
+                node: node.plan.name)
+        }
+    }
+}
