@@ -63,17 +63,44 @@ struct Preparation: Sendable {
         if !derivations.isEmpty {
             console.tell(.info, "building on the node", node: node.plan.name)
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)
-            try await inStage(.build, node) { try await remote.run(derivations, on: try sender(of: node), node) }
+            try await inStage(.build, node) {
+                try await remote.run(
+                    derivations, of: node.plan.ownBuilds, on: try sender(of: node), node.plan.name)
+            }
         }
+        for (host, profiles) in node.plan.hostBuilds {
+            let build = HostBuild(
+                preflight: preflight, copier: copier, builder: builder, console: console,
+                signingKey: Builder.Extras(options).signingKey)
+            try await inStage(.build, node) {
+                try await build.run(profiles, on: host, for: try sender(of: node), node.plan.name)
+            }
+        }
+        try await inStage(.agent, node) { try await checkClosureAgents(of: node) }
         // A node alone goes on at once, to an activation that makes roots of its own.
         if plan.nodes.count > 1 { try await hold(node) }
+    }
+
+    /// Sees that what has to activate a profile where no agent is sent is there, before any activation.
+    private func checkClosureAgents(of node: ReadyNode) async throws {
+        for profile in node.plan.profiles {
+            let connection = try node.connection(of: profile)
+            guard connection.usesClosureAgent(for: profile) else { continue }
+            let words = ["test", "-x", "\(profile.path)/activate-rs"]
+            let result = try await preflight.answer(try await connection.login.remote(), words)
+            guard result.exit.isSuccess else {
+                throw PreflightError.noAgent(
+                    system: connection.system, available: preflight.agents.paths.keys.sorted())
+            }
+        }
     }
 
     /// Keeps the node's garbage collector off what it has got while other nodes get theirs.
     private func hold(_ node: ReadyNode) async throws {
         let connection = try sender(of: node)
+        guard let agent = connection.agent else { return }
         let paths = Set(node.plan.profiles.map(\.path)).sorted()
-        let words = ["\(connection.agent)/bin/activate"] + AgentCommand.hold([connection.agent] + paths).words()
+        let words = ["\(agent)/bin/activate"] + AgentCommand.hold([agent] + paths).words()
         let result = try await preflight.answer(try await connection.login.remote(), words)
         guard !result.exit.isSuccess else { return }
         console.tell(

@@ -15,6 +15,42 @@ struct PreflightTests {
         #expect(facts.elevations[["no-such-program", "-u", "x"]]?.status == 127)
     }
 
+    @Test func suTakesACommandAsOneText() {
+        let secret = Secret(Array("pw".utf8))
+        let words = Elevation.words(["su", "root"]).applied(to: ["/a b", "c"]).words
+        #expect(words == ["su", "root", "-c", "'/a b' c"])
+        #expect(Elevation.password(["su", "root"], secret).applied(to: ["id"]).words == ["su", "root", "-c", "id"])
+    }
+
+    @Test(arguments: [
+        ("sudo -u root", "sudo -n -u root"), ("/run/wrappers/bin/doas -u app", "/run/wrappers/bin/doas -n -u app"),
+        ("run0 --user root", "run0 --no-ask-password --user root"), ("su root", "su root"), ("me root", "me root"),
+    ])
+    func nobodyIsAskedWhileItIsTried(prefix: String, expected: String) {
+        let words = prefix.split(separator: " ").map(String.init)
+        #expect(Elevation.withoutAsking(words).joined(separator: " ") == expected)
+    }
+
+    @Test func anInstalledAgentMustBeOfThisVersion() async throws {
+        var query = query
+        query.installed = ["/bin/echo", "/no/such", "/bin/true"]
+        query.probes = [["sudo", "-u", "root"]: ["/a", "--version"]]
+        #expect(query.words[2].contains("sudo -n -u root /a --version"))
+        let facts = try query.parse(try await LocalCommand(query.words).run().text)
+        #expect(facts.installed["/no/such"] == "" && facts.installed["/bin/true"] != nil)
+        let good = NodeFacts(
+            system: "", nixDaemon: nil, agents: [], elevations: [:], installed: ["/a": agentVersion, "/b": "other 1"])
+        var profile = PlannedProfile.rootSystem
+        profile.agentPath = "/a"
+        try good.checkInstalled([profile, .rootSystem])
+        for (path, found) in [("/b", "other 1"), ("/c", "")] {
+            profile.agentPath = path
+            #expect(throws: PreflightError.installedAgent(path: path, found: found, wanted: agentVersion)) {
+                try good.checkInstalled([profile])
+            }
+        }
+    }
+
     @Test func linesOfALoginBannerAreNoAnswer() throws {
         let text = """
             Welcome! system x y

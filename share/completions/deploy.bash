@@ -34,7 +34,7 @@ _deploy() {
             --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --rollback-succeeded --agent
             --ssh-transport -d --debug-logs --log-dir -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
-            --activation-timeout --temp-path" -- "$current")
+            --activation-timeout --temp-path --local" -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         if ((COMP_CWORD == 1)) && [[ status == "$current"* ]]; then COMPREPLY+=(status); fi

@@ -14,6 +14,7 @@ complete -c deploy -s c -l checksigs -d 'let nodes check signatures of what is c
 complete -c deploy -l parallel -x -d 'nodes at a time'
 complete -c deploy -l rollback-succeeded -x -a 'true false' -d 'roll all profiles back if one fails'
 complete -c deploy -l agent -r -F -d 'agent to send'
+complete -c deploy -l local -d 'deploy to this machine, without SSH'
 complete -c deploy -l ssh-transport -x -a 'automatic libssh2 openssh' -d 'how to log in'
 complete -c deploy -s d -l debug-logs -d 'show every command'
 complete -c deploy -l log-dir -x -a '(__fish_complete_directories)' -d 'write logs there too'

@@ -48,6 +48,10 @@ struct Revocation: Sendable {
     private func outcome(
         _ profile: PlannedProfile, _ committed: VerdictReport, _ nonce: String, _ connection: ReadyConnection
     ) async throws -> ProfileOutcome {
+        if connection.usesClosureAgent(for: profile) {
+            let agent = ClosureAgent(profile: profile, connection: connection, mode: mode)
+            return await ClosureRevocation(agent: agent, console: console, committed: committed).run()
+        }
         var log = ActivationLog(profile: profile, console: console, mode: mode)
         let request = RevokeRequest(profile: profile.location, nonce: nonce)
         let command = connection.agentCommand(.revoke(request), for: profile)

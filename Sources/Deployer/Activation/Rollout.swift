@@ -37,10 +37,17 @@ struct Rollout: Sendable {
 
     private func activate(_ profile: PlannedProfile, on node: ReadyNode) async -> ProfileOutcome {
         do {
-            let activation = ProfileActivation(
-                profile: profile, connection: try node.connection(of: profile), connector: connector,
-                console: console, mode: mode, nonce: try Nonce.random())
-            let outcome = await activation.run()
+            let connection = try node.connection(of: profile)
+            let outcome: ProfileOutcome
+            if connection.usesClosureAgent(for: profile) {
+                let agent = ClosureAgent(profile: profile, connection: connection, mode: mode)
+                outcome = await ClosureActivation(agent: agent, connector: connector, console: console).run()
+            } else {
+                let activation = ProfileActivation(
+                    profile: profile, connection: connection, connector: connector, console: console, mode: mode,
+                    nonce: try Nonce.random())
+                outcome = await activation.run()
+            }
             tell(outcome, of: profile)
             return outcome
         } catch {

@@ -32,8 +32,11 @@ extension Plan {
 }
 
 extension PlannedNode {
+    /// The profiles that the node builds itself.
+    var ownBuilds: [PlannedProfile] { profiles.filter { $0.remoteBuild && $0.buildHost == nil } }
+
     /// What the node has to build itself.
     var remoteDerivations: [Derivation] {
-        Installables.merged(profiles.filter(\.remoteBuild).flatMap(\.derivations))
+        Installables.merged(ownBuilds.flatMap(\.derivations))
     }
 }

@@ -7,13 +7,14 @@ struct RemoteBuild: Sendable {
     let console: Console
 
     /// - Throws: ``BuildError``, ``CopyError``, ``SSHError``
-    func run(_ derivations: [Derivation], on connection: ReadyConnection, _ node: ReadyNode) async throws {
-        let profiles = node.plan.profiles.filter(\.remoteBuild)
+    func run(
+        _ derivations: [Derivation], of profiles: [PlannedProfile], on connection: ReadyConnection, _ node: NodeName
+    ) async throws {
         let usesSubstitutes = profiles.contains { !$0.fastConnection }
         try await copier.copyDerivations(
-            derivations.map(\.path), to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
+            derivations.map(\.path), to: connection, node: node, usesSubstitutes: usesSubstitutes)
         try await copier.withStore(of: connection) { store in
-            try await builder.buildRemotely(derivations, of: profiles, in: store, node: node.plan.name, console)
+            try await builder.buildRemotely(derivations, of: profiles, in: store, node: node, console)
         } onBytes: { _ in
         }
     }

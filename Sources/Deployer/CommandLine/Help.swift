@@ -23,7 +23,8 @@ extension Options {
           -c, --checksigs            let nodes check signatures of what is copied
               --parallel N           nodes at a time (10)
               --rollback-succeeded BOOL   roll all profiles back if one fails (true)
-              --agent FILE           agent to send
+              --agent FILE           agent to send; closure: the closures' own, as deploy-rs does
+              --local                deploy to this machine, without SSH
               --ssh-transport NAME   automatic, libssh2 or openssh
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too

@@ -12,7 +12,7 @@ enum OptionName: String, Sendable, CaseIterable {
     case sshOpts = "ssh-opts"
     case fastConnection = "fast-connection"
     case autoRollback = "auto-rollback"
-    case hostname
+    case hostname, local
     case magicRollback = "magic-rollback"
     case confirmTimeout = "confirm-timeout"
     case activationTimeout = "activation-timeout"
@@ -58,7 +58,8 @@ enum OptionName: String, Sendable, CaseIterable {
         switch self {
         case .targets: .words
         case .sshOpts: .anyWord
-        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .help,
+        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .local,
+            .help,
             .version:
             .none
         default: .word

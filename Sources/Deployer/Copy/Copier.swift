@@ -25,15 +25,17 @@ struct Copier: Sendable {
     /// Copies store paths and all they refer to.
     ///
     /// - Parameters:
+    ///   - source: URL of the store that has them; the local one if nil
     ///   - usesSubstitutes: lets the node fetch from its own caches what they have; off for a fast connection
     ///   - onBytes: how many bytes just went to the node
     /// - Throws: ``CopyError``, ``SSHError``, ``SystemError``, ``LocalCommandError``
     func copy(
-        _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
+        _ paths: [String], from source: String? = nil, to connection: ReadyConnection, node: NodeName,
+        usesSubstitutes: Bool,
         onBytes: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
         try await withStore(of: connection) { store in
-            let words = copyWords(paths, to: store, usesSubstitutes: usesSubstitutes)
+            let words = copyWords(paths, from: source, to: store, usesSubstitutes: usesSubstitutes)
             console.tell(.debug, "running \(shellQuoted(words))", node: node)
             var command = LocalCommand(words)
             command.environment = Copier.environment(command.environment)
@@ -104,8 +106,11 @@ struct Copier: Sendable {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    private func copyWords(_ paths: [String], to store: String, usesSubstitutes: Bool) -> [String] {
+    private func copyWords(
+        _ paths: [String], from source: String?, to store: String, usesSubstitutes: Bool
+    ) -> [String] {
         var words = ["nix", "--extra-experimental-features", "nix-command", "copy", "--to", store]
+        if let source { words += ["--from", source] }
         if !checksSignatures { words.append("--no-check-sigs") }
         if usesSubstitutes { words += ["--substitute-on-destination", "--option", "builders-use-substitutes", "true"] }
         return words + paths

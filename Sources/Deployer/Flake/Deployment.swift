@@ -14,6 +14,8 @@ struct NodeDefinition: Sendable, Equatable {
     var profiles: [ProfileName: ProfileDefinition]
     /// Also of the profiles that were not asked for; sorted.
     var profileNames: [ProfileName]
+    /// Further host names or addresses, to be tried where the first does not answer.
+    var fallbacks: [String] = []
 }
 
 struct ProfileDefinition: Sendable, Equatable {
@@ -37,6 +39,8 @@ struct Settings: Sendable, Equatable {
     var remoteBuild: Bool?
     var confirmTimeout: Int?
     var activationTimeout: Int?
+    var buildOn: String?
+    var agentPath: String?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
     ///
@@ -54,7 +58,9 @@ struct Settings: Sendable, Equatable {
             tempPath: tempPath ?? outer.tempPath,
             remoteBuild: remoteBuild ?? outer.remoteBuild,
             confirmTimeout: confirmTimeout ?? outer.confirmTimeout,
-            activationTimeout: activationTimeout ?? outer.activationTimeout
+            activationTimeout: activationTimeout ?? outer.activationTimeout,
+            buildOn: buildOn ?? outer.buildOn,
+            agentPath: agentPath ?? outer.agentPath
         )
     }
 }

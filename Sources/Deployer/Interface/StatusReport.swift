@@ -40,6 +40,13 @@ struct StatusReport: Sendable {
         do {
             for profile in node.profiles {
                 let connection = try ready.connection(of: profile)
+                if connection.usesClosureAgent(for: profile) {
+                    let agent = ClosureAgent(
+                        profile: profile, connection: connection, mode: ActivationMode(deployer: ""))
+                    let place = try await agent.look().generation?.label ?? "no generation"
+                    lines.append(printable("\(profile.label): \(place); the closure's own agent keeps no record"))
+                    continue
+                }
                 let command = connection.agentCommand(.status([profile.location]), for: profile)
                 let result = try await preflight.answer(
                     try await connection.login.remote(), command.words, input: command.input)

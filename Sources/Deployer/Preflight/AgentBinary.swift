@@ -8,16 +8,21 @@ import Shared
 
 /// The agents that came with this `deploy`, as paths in the local store, by system.
 struct AgentBinary: Sendable {
-    /// Store paths that hold `bin/activate`, by system such as `x86_64-linux`.
+    /// The value of `--agent` that asks for the closures' own.
+    static let closureWord = "closure"
+
+    /// Store paths that hold `bin/activate`, by system such as `x86_64-linux`; none to drive the closures' own.
     let paths: [String: String]
 
     /// Adds what there is to the local store, content-addressed.
     ///
     /// - Parameters:
-    ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`
+    ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`;
+    ///     `closure` for none at all
     ///   - program: absolute path of the running `deploy`
     /// - Throws: ``AgentError``, ``LocalCommandError``
     static func add(file: String?, program: String) async throws -> AgentBinary {
+        if file == closureWord { return AgentBinary(paths: [:]) }
         if let file {
             guard FileManager.default.isReadableFile(atPath: file) else { throw AgentError.unreadable(file) }
             let path = try await addToStore(file)
@@ -29,13 +34,8 @@ struct AgentBinary: Sendable {
         return AgentBinary(paths: paths)
     }
 
-    /// The agent's store path for a system.
-    func path(for system: String) throws(PreflightError) -> String {
-        guard let path = paths[""] ?? paths[system] else {
-            throw .noAgent(system: system, available: paths.keys.sorted())
-        }
-        return path
-    }
+    /// The agent's store path for a system; nil where the closures' own has to do.
+    func path(for system: String) -> String? { paths[""] ?? paths[system] }
 
     /// `libexec/deploy-swift/<system>/activate` beside the folder that `deploy` is in.
     static func installed(beside program: String) -> [String: String] {

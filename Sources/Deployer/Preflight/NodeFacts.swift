@@ -10,6 +10,8 @@ struct NodeFacts: Sendable, Equatable {
     var agents: Set<String>
     /// How each elevation that was asked for went without a password.
     var elevations: [[String]: ElevationTest]
+    /// What the agents installed there say as their version, by path; empty where one does not run.
+    var installed: [String: String] = [:]
 
     struct ElevationTest: Sendable, Equatable {
         /// Exit status of the command; 127: there is no such program.
@@ -29,6 +31,12 @@ struct NodeFactsQuery: Sendable {
     var elevations: [[String]]
     /// In front of every line of the answer, so that a login banner cannot be mistaken for one.
     var marker: String
+    /// Agents installed on the node, to be asked for their version; absolute paths.
+    var installed: [String] = []
+    /// What is run behind an elevation to try it, where that is not `true`.
+    var probes: [[String]: [String]] = [:]
+
+    func probe(_ prefix: [String]) -> [String] { probes[prefix] ?? ["true"] }
 
     /// Where Nix is when a non-interactive shell's PATH does not have it.
     static let nixFolders = [
@@ -47,8 +55,11 @@ struct NodeFactsQuery: Sendable {
             #"say daemon "$(command -v nix-daemon)""#,
         ]
         lines += agents.map { "[ -x \(shellQuoted($0))/bin/activate ] && say agent \(shellQuoted($0))" }
+        for (index, path) in installed.enumerated() {
+            lines.append("say installed \(index) \"$(\(shellQuoted(path)) --version 2>/dev/null)\"")
+        }
         for (index, prefix) in elevations.enumerated() {
-            let words = Elevation.withoutAsking(prefix) + ["true"]
+            let words = Elevation.wrapped(Elevation.withoutAsking(prefix), probe(prefix))
             lines.append("text=$(\(shellQuoted(words)) </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text")
         }
         return (lines + ["say end"]).joined(separator: "\n")
@@ -72,6 +83,9 @@ struct NodeFactsQuery: Sendable {
                 else { continue }
                 let text = words.dropFirst(3).joined(separator: " ")
                 facts.elevations[elevations[index]] = .init(status: status, text: text)
+            case ("installed", let index?):
+                guard let index = Int(index), installed.indices.contains(index) else { continue }
+                facts.installed[installed[index]] = words.dropFirst(2).joined(separator: " ")
             case ("end", _): isWhole = true
             default: continue
             }
@@ -99,7 +113,12 @@ enum PreflightError: Error, Sendable, Equatable {
     case passwordNeeded(elevation: [String])
     /// `interactiveSudo` is on, and there is no terminal.
     case nobodyToAsk(elevation: [String])
-    case wrongPassword(elevation: [String])
+    /// With the last line that the program wrote.
+    case wrongPassword(elevation: [String], reason: String)
+    /// `interactiveSudo` is on, and the program asks only on a terminal of the node.
+    case takesNoPassword(elevation: [String])
+    /// `agentPath` leads to nothing that runs; `found` is empty then, or another version.
+    case installedAgent(path: String, found: String, wanted: String)
     case elevationFailed(elevation: [String], reason: String)
 }
 
@@ -112,12 +131,19 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .notConnected: "there is no connection to the node"
         case .noNix: "nix-daemon is not on the node: neither in PATH nor in any folder where Nix is installed"
         case .noAgent(let system, let available):
-            "there is no agent for \(system); this installation has one for: \(available.joined(separator: ", "))"
+            "there is no agent for \(system) and no activate-rs in the closure; this installation has agents for: "
+                + (available.isEmpty ? "nothing" : available.joined(separator: ", "))
         case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
         case .nobodyToAsk(let elevation):
             "`\(elevation.joined(separator: " "))` needs a password on the node, and there is no terminal to ask for it on"
-        case .wrongPassword(let elevation):
+        case .wrongPassword(let elevation, let reason):
             "`\(elevation.joined(separator: " "))` did not accept the password"
+                + (reason.isEmpty ? "" : ": \(reason)")
+        case .takesNoPassword(let elevation):
+            "`\(elevation.joined(separator: " "))` needs a password on the node, and takes it only on a terminal there"
+        case .installedAgent(let path, let found, let wanted):
+            "agentPath \(path) "
+                + (found.isEmpty ? "is no agent that runs on the node" : "is \(found), but this deploy needs \(wanted)")
         case .elevationFailed(let elevation, let reason):
             "`\(elevation.joined(separator: " "))` does not work on the node: \(reason)"
         }
@@ -128,7 +154,11 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .notConnected: nil
         case .noAnswer, .silent: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
         case .noNix: "install Nix there; nothing was changed"
-        case .noAgent: "name one with --agent FILE"
+        case .noAgent: "name one with --agent FILE, or wrap the closure with a library that puts activate-rs into it"
+        case .takesNoPassword(let elevation): Elevation.rule(elevation)
+        case .passwordNeeded(let elevation) where !Elevation.readsPassword(elevation): Elevation.rule(elevation)
+        case .installedAgent:
+            "install this one there (README, \"Least privilege\"), or leave agentPath out; nothing was changed"
         case .passwordNeeded:
             "set interactiveSudo = true (or --interactive-sudo true) to be asked for it, or allow it without a password "
                 + "there; a user who may not use it at all is told the same"

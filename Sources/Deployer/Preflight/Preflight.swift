@@ -22,16 +22,30 @@ struct ReadyConnection: Sendable {
     let destination: Destination
     let login: NodeLogin
     let nixDaemon: String
-    /// Store path of the agent for this node.
-    let agent: String
+    /// Store path of the agent for this node; nil where there is none, and the closures' own `activate-rs` has to do.
+    let agent: String?
     let elevations: [[String]: Elevation]
+    /// In Nix's words, such as `x86_64-linux`.
+    var system = ""
 
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
     ) -> (words: [String], input: [UInt8]) {
-        let words = ["\(agent)/bin/activate"] + command.words(options)
-        return (elevations[profile.elevation] ?? .none).applied(to: words)
+        self.command([program(for: profile)] + command.words(options), as: profile)
+    }
+
+    /// The words and standard input that run a command as a profile's user.
+    func command(_ words: [String], as profile: PlannedProfile) -> (words: [String], input: [UInt8]) {
+        (elevations[profile.elevation] ?? .none).applied(to: words)
+    }
+
+    /// Whether a profile is activated as deploy-rs does it, by what lies in its closure.
+    func usesClosureAgent(for profile: PlannedProfile) -> Bool { agent == nil && profile.agentPath == nil }
+
+    /// The agent that works on a profile.
+    private func program(for profile: PlannedProfile) -> String {
+        profile.agentPath ?? agent.map { "\($0)/bin/activate" } ?? "\(profile.path)/activate-rs"
     }
 }
 
@@ -64,7 +78,8 @@ struct Preflight: Sendable {
         return ReadyNode(plan: node, connections: connections)
     }
 
-    private func connect(_ destination: Destination, _ profiles: [PlannedProfile]) async throws -> ReadyConnection {
+    /// Logs in once and looks around; without profiles that is all.
+    func connect(_ destination: Destination, _ profiles: [PlannedProfile]) async throws -> ReadyConnection {
         let remote = try await connector.connect(destination)
         do {
             return try await look(destination, remote, profiles)
@@ -80,50 +95,71 @@ struct Preflight: Sendable {
         let prefixes = Array(Set(profiles.map(\.elevation))).filter { !$0.isEmpty }.sorted {
             $0.description < $1.description
         }
-        let query = NodeFactsQuery(agents: Array(agents.paths.values), elevations: prefixes, marker: try Nonce.random())
+        var query = NodeFactsQuery(agents: Array(agents.paths.values), elevations: prefixes, marker: try Nonce.random())
+        query.installed = Array(Set(profiles.compactMap(\.agentPath))).sorted()
+        query.probes = probes(prefixes, profiles)
         let answer = try await answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
         guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
-        let agent = try agents.path(for: facts.system)
+        let agent = agents.path(for: facts.system)
+        try facts.checkInstalled(profiles)
+        if agent == nil, let node = profiles.first?.node {
+            console.tell(.info, "no agent for \(facts.system) is sent: the closures' own are driven", node: node)
+        }
         var elevations: [[String]: Elevation] = [:]
         for prefix in prefixes {
             let isInteractive = profiles.contains { $0.elevation == prefix && $0.interactiveSudo }
             elevations[prefix] = try await elevation(
-                prefix, facts.elevations[prefix], isInteractive: isInteractive, destination, remote)
+                prefix, facts.elevations[prefix], probe: query.probe(prefix), isInteractive: isInteractive, destination,
+                remote)
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations)
-        if !facts.agents.contains(agent), let node = profiles.first?.node {
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system)
+        if let agent, !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
         }
         return connection
     }
 
+    /// What is run as another user to see whether it may be: with an installed agent, what a rule for just that allows.
+    private func probes(_ prefixes: [[String]], _ profiles: [PlannedProfile]) -> [[String]: [String]] {
+        var probes: [[String]: [String]] = [:]
+        for prefix in prefixes {
+            let paths = profiles.filter { $0.elevation == prefix }.map(\.agentPath)
+            if let path = paths.first ?? nil, paths.allSatisfy({ $0 == path }) { probes[prefix] = [path, "--version"] }
+        }
+        return probes
+    }
+
     private func elevation(
-        _ prefix: [String], _ test: NodeFacts.ElevationTest?, isInteractive: Bool, _ destination: Destination,
-        _ remote: any Remote
+        _ prefix: [String], _ test: NodeFacts.ElevationTest?, probe: [String], isInteractive: Bool,
+        _ destination: Destination, _ remote: any Remote
     ) async throws -> Elevation {
         if test == nil || test?.works == true { return .words(prefix) }
         guard isInteractive else { throw refusal(prefix, test) }
+        guard Elevation.readsPassword(prefix) else { throw PreflightError.takesNoPassword(elevation: prefix) }
+        var reason = ""
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
                 throw PreflightError.nobodyToAsk(elevation: prefix)
             }
             let elevation = Elevation.password(prefix, secret)
-            let trial = elevation.applied(to: ["true"])
-            if try await answer(remote, trial.words, input: trial.input).exit.isSuccess { return elevation }
-            console.tell(.warn, PreflightError.wrongPassword(elevation: prefix).description)
+            let trial = elevation.applied(to: probe)
+            let result = try await answer(remote, trial.words, input: trial.input)
+            if result.exit.isSuccess { return elevation }
+            reason = lastLines(1, of: result.errorText).first ?? ""
+            console.tell(.warn, PreflightError.wrongPassword(elevation: prefix, reason: reason).description)
         }
-        throw PreflightError.wrongPassword(elevation: prefix)
+        throw PreflightError.wrongPassword(elevation: prefix, reason: reason)
     }
 
     /// Why commands cannot become that user's without a password.
     private func refusal(_ prefix: [String], _ test: NodeFacts.ElevationTest?) -> PreflightError {
-        guard let test, Elevation.canRefuseToAsk(prefix), test.status != 127 else {
+        guard let test, Elevation.canRefuseToAsk(prefix), test.status != 127, test.status != 126 else {
             return .elevationFailed(elevation: prefix, reason: test?.reason ?? "it was not tried")
         }
         return .passwordNeeded(elevation: prefix)

@@ -40,7 +40,7 @@ struct OptionsTests {
         expected.nixArguments = ["--impure", "-L"]
         expected.overrides = Overrides(
             sshUser: "u", profileUser: "p", sshOpts: ["-p", "22", "-o", "a b"], fastConnection: true,
-            autoRollback: false, hostname: "h", magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
+            autoRollback: false, hostnames: ["h"], magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
             tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true
         )
         #expect(options == expected)

@@ -1,0 +1,65 @@
+import Shared
+
+/// Builds closures on a third machine, and sends them from there to their node; nothing of them stays here.
+struct HostBuild: Sendable {
+    let preflight: Preflight
+    let copier: Copier
+    let builder: Builder
+    let console: Console
+    /// File with the secret key that signs what was built; unsigned if nil.
+    let signingKey: String?
+
+    /// - Parameter target: the node's connection that takes the closures
+    /// - Throws: ``BuildError``, ``CopyError``, ``SSHError``, ``PreflightError``
+    func run(_ profiles: [PlannedProfile], on host: Destination, for target: ReadyConnection, _ node: NodeName)
+        async throws
+    {
+        let machine = try await preflight.connect(host, [])
+        do {
+            console.tell(.info, "building on \(host)", node: node)
+            let remote = RemoteBuild(copier: copier, builder: builder, console: console)
+            let derivations = Installables.merged(profiles.flatMap(\.derivations))
+            try await remote.run(derivations, of: profiles, on: machine, node)
+            try await send(profiles, from: machine, to: target, node)
+        } catch {
+            await machine.login.close()
+            throw error
+        }
+        await machine.login.close()
+    }
+
+    private func send(
+        _ profiles: [PlannedProfile], from machine: ReadyConnection, to target: ReadyConnection, _ node: NodeName
+    ) async throws {
+        let paths = Set(profiles.map(\.path)).sorted()
+        try await copier.withStore(of: machine) { store in
+            if let signingKey { try await builder.sign(profiles, key: signingKey, in: store) }
+            console.tell(.info, "copying from \(machine.destination)", node: node)
+            try await copier.copy(
+                paths, from: store, to: target, node: node, usesSubstitutes: !profiles.contains(where: \.fastConnection)
+            )
+        } onBytes: { _ in
+        }
+    }
+}
+
+extension Builder {
+    /// Signs what another store holds.
+    fileprivate func sign(_ profiles: [PlannedProfile], key: String, in store: String) async throws {
+        var remote = self
+        remote.nix.environment = Copier.environment(nix.environment)
+        do {
+            _ = try await remote.nix.run(signWords(profiles, key: key) + ["--store", store], outputLimit: 1 << 20)
+        } catch NixError.failed(let failure) {
+            throw BuildError.signingFailed(key: key, failure)
+        }
+    }
+}
+
+extension PlannedNode {
+    /// The profiles that are built on a third machine, by that machine, in a stable order.
+    var hostBuilds: [(host: Destination, profiles: [PlannedProfile])] {
+        let hosts = Set(profiles.compactMap(\.buildHost)).sorted { $0.description < $1.description }
+        return hosts.map { host in (host, profiles.filter { $0.buildHost == host }) }
+    }
+}
