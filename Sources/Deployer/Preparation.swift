@@ -65,7 +65,7 @@ struct Preparation: Sendable {
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)
             try await inStage(.build, node) {
                 try await remote.run(
-                    derivations, of: node.plan.ownBuilds, on: try sender(of: node), node.plan.name)
+                    derivations, of: node.plan.ownBuilds, on: try node.sender, node.plan.name)
             }
         }
         for (host, profiles) in node.plan.hostBuilds {
@@ -73,7 +73,7 @@ struct Preparation: Sendable {
                 preflight: preflight, copier: copier, builder: builder, console: console,
                 signingKey: Builder.Extras(options).signingKey)
             try await inStage(.build, node) {
-                try await build.run(profiles, on: host, for: try sender(of: node), node.plan.name)
+                try await build.run(profiles, on: host, for: try node.sender, node.plan.name)
             }
         }
         try await inStage(.agent, node) { try await checkClosureAgents(of: node) }
@@ -97,7 +97,7 @@ struct Preparation: Sendable {
 
     /// Keeps the node's garbage collector off what it has got while other nodes get theirs.
     private func hold(_ node: ReadyNode) async throws {
-        let connection = try sender(of: node)
+        let connection = try node.sender
         guard let agent = connection.agent else { return }
         let paths = Set(node.plan.profiles.map(\.path)).sorted()
         let words = ["\(agent)/bin/activate"] + AgentCommand.hold([agent] + paths).words()
@@ -111,20 +111,12 @@ struct Preparation: Sendable {
 
     /// One transfer for each way of substituting, over the connection that the node's daemon trusts most.
     private func transfers(of node: ReadyNode) throws -> [(ReadyConnection, Bool, [PlannedProfile])] {
-        let sender = try sender(of: node)
+        let sender = try node.sender
         let local = node.plan.profiles.filter { !$0.remoteBuild }
         return [true, false].compactMap { usesSubstitutes in
             let profiles = local.filter { $0.fastConnection != usesSubstitutes }
             return profiles.isEmpty ? nil : (sender, usesSubstitutes, profiles)
         }
-    }
-
-    private func sender(of node: ReadyNode) throws -> ReadyConnection {
-        let sorted = node.connections.values.sorted { $0.destination.description < $1.destination.description }
-        guard let connection = sorted.first(where: { $0.destination.user == "root" }) ?? sorted.first else {
-            throw PreflightError.notConnected
-        }
-        return connection
     }
 
     private func inStage(_ stage: Stage, _ node: ReadyNode, _ work: () async throws -> Void) async throws {

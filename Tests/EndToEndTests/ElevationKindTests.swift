@@ -86,7 +86,8 @@ struct ElevationKindTests {
             let path = "/usr/local/libexec/deploy-swift-agent"
             let flake = try flake(lab, "app", "agentPath = \(nixString(path));")
             try await node.shell(
-                "echo 'app ALL=(root) NOPASSWD: \(path)' >/etc/sudoers.d/deploy-swift; visudo -c >/dev/null")
+                "echo 'app ALL=(root) NOPASSWD: \(path)' >/etc/sudoers.d/deploy-swift; chmod 440 /etc/sudoers.d/deploy-swift"
+            )
             expect(
                 try await lab.deploy([flake]), .failed,
                 says: "preflight failed: agentPath \(path) is no agent that runs on the node", "Least privilege")
@@ -96,7 +97,9 @@ struct ElevationKindTests {
                 try await lab.deploy([flake]), .failed,
                 says: "agentPath \(path) is deploy-swift activate 0.0.1, but this deploy needs deploy-swift activate")
             let agent = "\(Lab.prefix ?? "")/libexec/deploy-swift/x86_64-linux/activate"
-            try await node.shell("install -D -m 755 \(agent) \(path)")
+            try FileManager.default.copyItem(
+                atPath: agent, toPath: "\(lab.folder)/nodes/\(node.name)/disk/root/activate")
+            try await node.shell("install -D -m 755 /root/activate \(path)")
             let refused = try await lab.tool("ssh", "web1", "-l", "app", "sudo -n true && echo yes || echo no")
             #expect(trimmed(refused.text) == "no")
             expect(try await lab.deploy([flake]), .done, says: "deployed and confirmed on generation 1")

@@ -5,8 +5,6 @@ import Testing
 /// A node with several addresses, and this machine as a node.
 @Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
 struct WaysTests {
-    private static let program = "\(Lab.prefix ?? "")/bin/deploy"
-
     private func hosts(_ names: [String]) -> String {
         "hostname = [ \(names.map(nixString).joined(separator: " ")) ];"
     }
@@ -31,7 +29,9 @@ struct WaysTests {
             let old = try await scene.lab.address("web1")
             let other = try await scene.lab.address("web1", "--ipv6")
             let move = "ip address del \(old)/24 dev eth0 2>/dev/null || ip address flush dev eth0 to \(old)"
-            try scene.fixture.write([.init(activation: move)], node: hosts([old, "[\(other)]"]))
+            try scene.fixture.write(
+                [.init(activation: move)],
+                node: hosts([old, "[\(other)]"]) + "sshOpts = [ \"-oServerAliveInterval=1\" ];")
             let result = try await scene.lab.deploy(["--confirm-timeout", "20", scene.fixture.flake])
             expect(result, is: .done, says: "deployed and confirmed on generation 1")
             // The way it came is gone: what confirmed was the other one.
@@ -69,14 +69,21 @@ struct WaysTests {
         _ user: String
     ) throws -> [String] {
         try scene.fixture.write(profiles, version: version, node: node)
+        let disk = "\(scene.lab.folder)/nodes/\(scene.node.name)/disk"
+        let manager = FileManager.default
+        // The installation lies on a file system that the node may not see.
+        if !manager.fileExists(atPath: "\(disk)/home/prefix") {
+            try manager.copyItem(atPath: Lab.prefix ?? "", toPath: "\(disk)/home/prefix")
+        }
         let home = user == "root" ? "root" : "home/\(user)"
-        let folder = "\(scene.lab.folder)/nodes/\(scene.node.name)/disk/\(home)/flake"
         let text = try String(contentsOfFile: "\(scene.fixture.folder)/flake.nix", encoding: .utf8)
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        try text.write(toFile: "\(folder)/flake.nix", atomically: true, encoding: .utf8)
+            .replacing("path:\(Lab.prefix ?? "")/", with: "path:/home/prefix/")
+        try manager.createDirectory(atPath: "\(disk)/\(home)/flake", withIntermediateDirectories: true)
+        try text.write(toFile: "\(disk)/\(home)/flake/flake.nix", atomically: true, encoding: .utf8)
         let there = ["\(Lab.root)/lab/lab", "exec", scene.node.name, "--user", user]
         let features = "NIX_CONFIG=experimental-features = nix-command flakes"
-        return there + ["env", features, Self.program, "--skip-checks", "path:/\(home)/flake"] + words
+        let program = ["env", features, "/home/prefix/bin/deploy", "--skip-checks", "path:/\(home)/flake"]
+        return there + program + words
     }
 
     @Test func thisMachineNeedsNoSSHServer() async throws {

@@ -31,15 +31,24 @@ struct HostBuild: Sendable {
     private func send(
         _ profiles: [PlannedProfile], from machine: ReadyConnection, to target: ReadyConnection, _ node: NodeName
     ) async throws {
-        let paths = Set(profiles.map(\.path)).sorted()
-        try await copier.withStore(of: machine) { store in
-            if let signingKey { try await builder.sign(profiles, key: signingKey, in: store) }
-            console.tell(.info, "copying from \(machine.destination)", node: node)
-            try await copier.copy(
-                paths, from: store, to: target, node: node, usesSubstitutes: !profiles.contains(where: \.fastConnection)
-            )
-        } onBytes: { _ in
+        if let signingKey {
+            try await copier.withStore(of: machine) { store in
+                try await builder.sign(profiles, key: signingKey, in: store)
+            } onBytes: { _ in
+            }
         }
+        console.tell(.info, "copying from \(machine.destination)", node: node)
+        try await copier.copy(
+            Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
+            usesSubstitutes: !profiles.contains(where: \.fastConnection))
+    }
+}
+
+extension ReadyConnection {
+    /// URL of its store as a source, over the system's `ssh`: from a `unix://` store Nix reads the files themselves, here.
+    fileprivate var copySource: String {
+        let host = destination.bareHost
+        return "ssh-ng://\(destination.user)@\(host.contains(":") ? "[\(host)]" : host)?remote-program=\(nixDaemon)"
     }
 }
 

@@ -65,7 +65,7 @@ private struct OptionValue {
 
     /// Words with commas between them.
     func list() throws(UsageError) -> [String] {
-        let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        let words = try word().split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         if words.contains("") { throw invalid("host names with commas between them") }
         return words
     }

@@ -39,6 +39,8 @@ struct Copier: Sendable {
             console.tell(.debug, "running \(shellQuoted(words))", node: node)
             var command = LocalCommand(words)
             command.environment = Copier.environment(command.environment)
+            // The source's `ssh` is Nix's: it must not ask beside our own questions.
+            if source != nil { command.environment["NIX_SSHOPTS"] = "-o BatchMode=yes" }
             let result = try await command.run()
             guard result.exit.isSuccess else {
                 throw CopyError.nix(exit: result.exit, lines: lastLines(20, of: result.errorText))

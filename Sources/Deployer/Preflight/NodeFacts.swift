@@ -12,6 +12,8 @@ struct NodeFacts: Sendable, Equatable {
     var elevations: [[String]: ElevationTest]
     /// What the agents installed there say as their version, by path; empty where one does not run.
     var installed: [String: String] = [:]
+    /// Whether the node's Nix takes what this user sends.
+    var trust = NixTrust()
 
     struct ElevationTest: Sendable, Equatable {
         /// Exit status of the command; 127: there is no such program.
@@ -54,6 +56,7 @@ struct NodeFactsQuery: Sendable {
             "PATH=\"$PATH:\(NodeFactsQuery.nixFolders.joined(separator: ":"))\"",
             #"say daemon "$(command -v nix-daemon)""#,
         ]
+        lines += NixTrust.questions
         lines += agents.map { "[ -x \(shellQuoted($0))/bin/activate ] && say agent \(shellQuoted($0))" }
         for (index, path) in installed.enumerated() {
             lines.append("say installed \(index) \"$(\(shellQuoted(path)) --version 2>/dev/null)\"")
@@ -83,6 +86,7 @@ struct NodeFactsQuery: Sendable {
                 else { continue }
                 let text = words.dropFirst(3).joined(separator: " ")
                 facts.elevations[elevations[index]] = .init(status: status, text: text)
+            case ("trust", let key?): facts.trust.read(key, words.dropFirst(2).map(\.self))
             case ("installed", let index?):
                 guard let index = Int(index), installed.indices.contains(index) else { continue }
                 facts.installed[installed[index]] = words.dropFirst(2).joined(separator: " ")

@@ -11,6 +11,17 @@ struct ReadyNode: Sendable {
         return connection
     }
 
+    /// The connection that copies: the one that the node's daemon trusts most.
+    var sender: ReadyConnection {
+        get throws(PreflightError) {
+            let sorted = connections.values.sorted { $0.destination.description < $1.destination.description }
+            guard let connection = sorted.first(where: { $0.destination.user == "root" }) ?? sorted.first else {
+                throw .notConnected
+            }
+            return connection
+        }
+    }
+
     /// Ends its connections.
     func close() async {
         for connection in connections.values { await connection.login.close() }
@@ -27,6 +38,8 @@ struct ReadyConnection: Sendable {
     let elevations: [[String]: Elevation]
     /// In Nix's words, such as `x86_64-linux`.
     var system = ""
+    /// Whether the node's Nix takes what this user sends.
+    var trust = NixTrust()
 
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
@@ -60,6 +73,8 @@ struct Preflight: Sendable {
     let copier: Copier
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
+    /// File with the secret key that signs what is built; unsigned if nil.
+    var signingKey: String?
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
@@ -75,7 +90,18 @@ struct Preflight: Sendable {
                 throw StageFailure(node: node.name, profile: nil, stage: .preflight, cause: error)
             }
         }
-        return ReadyNode(plan: node, connections: connections)
+        let ready = ReadyNode(plan: node, connections: connections)
+        try tellTrust(of: ready)
+        return ready
+    }
+
+    /// Tells, before anything is built, where what is copied will need a signature.
+    private func tellTrust(of node: ReadyNode) throws {
+        guard node.plan.profiles.contains(where: { !$0.remoteBuild || $0.buildHost != nil }) else { return }
+        let connection = try node.sender
+        guard let warning = connection.trust.warning(connection.destination, signing: signingKey, copier) else { return }
+        console.tell(.warn, warning.text, node: node.plan.name)
+        console.tell(.hint, warning.hint, node: node.plan.name)
     }
 
     /// Logs in once and looks around; without profiles that is all.
@@ -116,7 +142,8 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system)
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
+            trust: facts.trust)
         if let agent, !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
