@@ -172,7 +172,8 @@ struct Run: Sendable {
     private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }
 
     private func preflight(_ agents: AgentBinary) -> Preflight {
-        Preflight(connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword,
+        Preflight(
+            connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword,
             signingKey: Builder.Extras(options).signingKey)
     }
 }

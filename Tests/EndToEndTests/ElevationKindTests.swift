@@ -72,6 +72,27 @@ struct ElevationKindTests {
         }
     }
 
+    private static let trixie = "\(NSHomeDirectory())/.cache/deploy-swift/roots/trixie"
+
+    /// root may; anyone else needs a rule of polkit's, which is not even installed there.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: trixie), "no trixie tree: `lab root trixie` makes one"))
+    func run0NeedsNoPasswordOrIsRefused() async throws {
+        try await Lab.withNode(options: ["--root", Self.trixie, "--systemd", "--trust", "deploy"]) { lab, node in
+            let app = Fixture.Profile(name: "hello", user: "app", activation: "id -un >$HOME/who")
+            let run0 = #"sudo = "run0 --user"; sshUser = "#
+            let fixture = try Fixture(in: lab).write([app], node: "\(run0)\"root\";")
+            expect(try await lab.deploy([fixture.flake]), .done, says: "deployed and confirmed on generation 1")
+            #expect(try await node.shell("cat /home/app/who") == "app")
+            try fixture.write([app], version: "2", node: "\(run0)\"deploy\";")
+            for words in [[], ["--interactive-sudo", "true"]] {
+                let refused = try await lab.deploy(words + [fixture.flake])
+                expect(
+                    refused, .failed, says: "preflight failed: `run0 --user app` needs a password on the node",
+                    "org.freedesktop.systemd1.manage-units")
+            }
+        }
+    }
+
     @Test func anyCommandThatTakesAUserWillDo() async throws {
         try await Lab.withNode(options: ["--trust", "deploy"]) { lab, node in
             let become = "#!/bin/sh\\nuser=$1; shift; exec sudo -n -u \"$user\" -- \"$@\"\\n"

@@ -51,10 +51,13 @@ struct NixTrust: Sendable, Equatable {
             ? "--checksigs has the node check signatures" : "\(destination) is not among its Nix's trusted-users"
         let wanted = "\(reason): what is copied, unless its own caches have it, needs a signature that it knows"
         guard let signing else {
-            return (wanted, "sign with LOCAL_KEY=<secret key file>, its public key in the node's trusted-public-keys"
-                + (copier.checksSignatures ? "" : "; or there: trusted-users = root \(destination.user)"))
+            return (
+                wanted,
+                "sign with LOCAL_KEY=<secret key file>, its public key in the node's trusted-public-keys"
+                    + (copier.checksSignatures ? "" : "; or there: trusted-users = root \(destination.user)")
+            )
         }
-        // Nobody but root knows the keys that the daemon of another user's settings would take.
+        // The owner's settings were not read.
         guard !isOwner, let key = NixTrust.publicKey(of: signing), !keys.contains(key) else { return nil }
         return ("\(wanted), and that of LOCAL_KEY is not", "in the node's nix.conf: extra-trusted-public-keys = \(key)")
     }

@@ -99,7 +99,9 @@ struct Preflight: Sendable {
     private func tellTrust(of node: ReadyNode) throws {
         guard node.plan.profiles.contains(where: { !$0.remoteBuild || $0.buildHost != nil }) else { return }
         let connection = try node.sender
-        guard let warning = connection.trust.warning(connection.destination, signing: signingKey, copier) else { return }
+        guard let warning = connection.trust.warning(connection.destination, signing: signingKey, copier) else {
+            return
+        }
         console.tell(.warn, warning.text, node: node.plan.name)
         console.tell(.hint, warning.hint, node: node.plan.name)
     }
