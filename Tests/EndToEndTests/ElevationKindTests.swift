@@ -107,7 +107,7 @@ struct ElevationKindTests {
             let path = "/usr/local/libexec/deploy-swift-agent"
             let flake = try flake(lab, "app", "agentPath = \(nixString(path));")
             try await node.shell(
-                "echo 'app ALL=(root) NOPASSWD: \(path)' >/etc/sudoers.d/deploy-swift; chmod 440 /etc/sudoers.d/deploy-swift"
+                "echo 'app ALL=(root) NOPASSWD: \(path)' >>/etc/sudoers"
             )
             expect(
                 try await lab.deploy([flake]), .failed,

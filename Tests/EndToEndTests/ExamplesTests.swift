@@ -142,7 +142,7 @@ struct ExamplesTests {
             try await lab.tool("boot", "web1")
             try await node.waits(for: "[ -e /run/user/$(id -u app)/hello ]")
             #expect(try await node.shell(state, as: "app") == "active\n2")
-            #expect(try await node.profile(link) == node.profile("\(link)-3-link"))
+            #expect(try await node.profile(link) == node.profile("\(link)-2-link"))
         }
     }
 

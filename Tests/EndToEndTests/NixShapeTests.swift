@@ -24,9 +24,11 @@ struct NixShapeTests {
             let folder = scene.fixture.folder
             try text.write(toFile: "\(folder)/default.nix", atomically: true, encoding: .utf8)
             let target = shape == "file" ? ["-f", "\(folder)/default.nix", "web1.system"] : ["\(folder)#web1"]
-            let features = ["NIX_CONFIG": "experimental-features ="]
-            let words = ["\(Lab.prefix ?? "")/bin/deploy"] + target
-            let result = try await scene.lab.run(words, environment: features)
+            let settings = "\(scene.lab.folder)/deployer/conf/nix.conf"
+            let lines = try String(contentsOfFile: settings, encoding: .utf8).split(separator: "\n")
+            let plain = lines.filter { !$0.hasPrefix("experimental-features") }.joined(separator: "\n") + "\n"
+            try plain.write(toFile: settings, atomically: true, encoding: .utf8)
+            let result = try await scene.lab.run(["\(Lab.prefix ?? "")/bin/deploy"] + target)
             expect(result, is: .done, says: "running the checks of", "deployed and confirmed on generation 1")
             #expect(try await scene.state().marks == ["one"])
         }

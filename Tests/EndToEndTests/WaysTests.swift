@@ -60,8 +60,9 @@ struct WaysTests {
         _ scene: Scene, _ profiles: [Fixture.Profile], version: String, node: String = "", _ words: [String],
         as user: String = "root"
     ) async throws -> LocalResult {
-        try await scene.lab.command(try place(scene, profiles, version, node, words, user)).run(
-            timeLimit: .seconds(120))
+        let words = try place(scene, profiles, version, node, words, user)
+        try await scene.node.shell("chown -R \(user): ~\(user)/flake")
+        return try await scene.lab.command(words).run(timeLimit: .seconds(120))
     }
 
     private func place(

@@ -16,9 +16,10 @@
           path = (activate.custom // {
             # --dry-activate, and --boot; without a text of its own each shows what would be run.
             dryActivate = ''diff /etc/greeting "$PROFILE"/etc/greeting || true'';
-            boot = ''echo "the next boot links $PROFILE"; ln -sfn "$PROFILE"/etc/greeting /etc/greeting.next'';
+            boot = ''echo "the next boot links $PROFILE"; ln -sfn "$(realpath "$PROFILE")"/etc/greeting /etc/greeting.next'';
           }) ./files ''
-            ln -sfn "$PROFILE"/etc/greeting /etc/greeting
+            # Past the profile's link: what is linked changes when this runs, not when the profile is set.
+            ln -sfn "$(realpath "$PROFILE")"/etc/greeting /etc/greeting
             "$PROFILE"/bin/check
           '';
         };
