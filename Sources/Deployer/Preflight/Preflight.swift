@@ -145,7 +145,7 @@ struct Preflight: Sendable {
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
             nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
-            trust: facts.trust)
+            trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust)
         if let agent, !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)

@@ -1,4 +1,5 @@
 import CSystem
+import Dispatch
 import Shared
 import Synchronization
 
@@ -26,17 +27,39 @@ struct LocalRemote: Remote {
     ) async throws -> RemoteResult {
         let upload = try CountedUpload(from: descriptor, onBytes)
         defer { upload.stop() }
-        var command = command(words, .descriptor(upload.readEnd))
-        command.output = .descriptor(descriptor)
-        let process = try LocalRemoteProcess(command)
+        // Through pipes on both sides, as under sshd: nix-daemon cannot splice from one socket to another.
+        let process = try LocalRemoteProcess(command(words, .descriptor(upload.readEnd)))
         var errors: [UInt8] = []
         for try await piece in process.output {
-            if case .stderr(let bytes) = piece { errors = (errors + bytes).suffix(64 << 10) }
+            switch piece {
+            case .stdout(let bytes): await pass(bytes, to: descriptor)
+            case .stderr(let bytes): errors = (errors + bytes).suffix(64 << 10)
+            }
         }
         let exit = try await process.exit()
-        // The program closed its own copies only.
         shim_shutdown_writing(descriptor)
         return RemoteResult(exit: exit, output: [], errorOutput: errors)
+    }
+
+    /// Writes to a socket on a thread that may block; what nobody reads any more is dropped.
+    private func pass(_ bytes: [UInt8], to descriptor: Int32) async {
+        await withCheckedContinuation { done in
+            DispatchQueue.global().async { @Sendable in
+                var rest = bytes[...]
+                while !rest.isEmpty {
+                    let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                    if count > 0 {
+                        rest = rest.dropFirst(count)
+                    } else if errno == EAGAIN {
+                        var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                        _ = systemPoll(&poll, 1, 1000)
+                    } else if errno != EINTR {
+                        break
+                    }
+                }
+                done.resume()
+            }
+        }
     }
 
     var isOpen: Bool { !isClosed.value.withLock { $0 } }
