@@ -5,11 +5,14 @@ SYSTEM := x86_64-linux
 # Where the goals below try out an installation without touching the machine's own.
 TRIAL := $(CURDIR)/.build-install
 JOBS ?= 2
+# Of `make chaos` and `make fuzz`: how many runs, and where the numbers that they are drawn from begin.
+RUNS ?=
+SEED ?=
 
 DEPLOY := .build/release/deploy
 ACTIVATE := .build-static/release/activate
 
-.PHONY: build install trial test demo bench lint clean
+.PHONY: build install trial test demo bench chaos fuzz lint clean
 
 build:
 	@scripts/require build
@@ -39,6 +42,14 @@ demo: trial
 bench: trial
 	@scripts/require lab
 	@DEPLOY_PREFIX=$(TRIAL) benchmarks/run
+
+chaos: trial
+	@scripts/require lab
+	@DEPLOY_PREFIX=$(TRIAL) chaos/run $(if $(RUNS),--runs $(RUNS)) $(if $(SEED),--seed $(SEED))
+
+fuzz:
+	@scripts/require build
+	FUZZ_RUNS=$(or $(RUNS),100000) FUZZ_SEED=$(or $(SEED),$(shell date +%s)) swift test --filter FuzzTests -j $(JOBS)
 
 lint:
 	@scripts/require build

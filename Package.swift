@@ -29,9 +29,17 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(name: "Activator", dependencies: ["CSystem", "Shared"], swiftSettings: settings),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
-        .testTarget(name: "DeployerTests", dependencies: ["Deployer", "Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "DeployerTests",
+            dependencies: ["Deployer", "Shared", "TestSupport"],
+            swiftSettings: settings
+        ),
         .testTarget(name: "ActivatorTests", dependencies: ["Activator", "Shared"], swiftSettings: settings),
-        .testTarget(name: "EndToEndTests", dependencies: ["Shared"], swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["Activator", "Deployer", "Shared"], exclude: ["corpus"],
+            swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["Shared", "TestSupport"], swiftSettings: settings),
     ]
 )

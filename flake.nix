@@ -25,6 +25,8 @@
     {
       lib = forEach systems (system: import ./lib { inherit system; });
 
+      nixosModules.default = import ./lib/nixos-module.nix;
+
       overlays.default = overlay;
       inherit overlay;
 

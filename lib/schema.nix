@@ -42,6 +42,9 @@ let
     uniqueItems = _: _: value: path: map (text: "${path}: \"${text}\" is there twice")
       (builtins.filter (text: builtins.length (builtins.filter (other: other == text) value) > 1)
         (builtins.filter builtins.isString value));
+    enum = rule: _: value: path:
+      if builtins.elem value rule then [ ]
+      else [ "${path}: expected ${builtins.concatStringsSep " or " rule}, found ${value}" ];
     minimum = rule: schema: value: path:
       if value >= rule && value <= schema.maximum then [ ]
       else [ "${path}: expected a number from ${toString rule} to ${toString schema.maximum}, found ${toString value}" ];

@@ -6,8 +6,10 @@ struct Activate {
     static func main() async {
         // A reader that is gone, a file that may not grow: errors, not our death.
         for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_IGN) }
-        leaveInput()
-        exit(await run(Array(CommandLine.arguments.dropFirst())))
+        let words = Array(CommandLine.arguments.dropFirst())
+        // A guardian's watcher is handed a lock there.
+        if words.first != GuardianProcess.subcommand { leaveInput() }
+        exit(await run(words))
     }
 
     /// sudo may leave a password line on our standard input: nobody here or below reads it.

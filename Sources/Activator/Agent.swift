@@ -14,8 +14,8 @@ struct Agent: Sendable {
             case .wait(let request): return await wait(request)
             case .revoke(let request): return await revoke(request)
             case .confirm(let request): return try await confirm(request)
-            case .status(let profiles): return try status(profiles)
-            case .recover(let profiles): return await recover(profiles)
+            case .status(let request): return try status(request)
+            case .recover(let profiles, let background): return await recover(profiles, background: background)
             case .hold(let paths):
                 try await Held(nix: Nix(environment)).hold(paths)
                 return ExitCode.done.rawValue
@@ -26,7 +26,8 @@ struct Agent: Sendable {
     }
 
     private func reporter(_ name: String, legacy: Bool) -> Reporter {
-        Reporter(legacy ? .log(LegacyLog(name, options)) : .events)
+        if legacy { return Reporter(.log(LegacyLog(name, options))) }
+        return Reporter(.events, log: options.logDirectory.map { LegacyLog(name, folder: $0) })
     }
 
     private func activate(_ request: ActivateRequest) async throws -> Int32 {
@@ -61,7 +62,9 @@ struct Agent: Sendable {
         let reporter = reporter("revoke", legacy: request.nonce == nil)
         do {
             let link = try ProfileLink(request.profile, environment: environment)
-            let relay = Relay(link: link, environment: environment, reporter: reporter)
+            let relay = Relay(
+                link: link, environment: environment, reporter: reporter,
+                logDirectory: request.nonce == nil ? nil : options.logDirectory)
             do {
                 return try await Revoke(link: link, nonce: request.nonce, relay: relay).run()
             } catch {
@@ -75,16 +78,16 @@ struct Agent: Sendable {
     private func confirm(_ request: ConfirmRequest) async throws -> Int32 {
         let link = try ProfileLink(request.profile, environment: environment)
         let report = try await Confirm(link: link, nonce: request.nonce).run()
-        Reporter(.events).send(.verdict(report))
-        return report.verdict.exitCode.rawValue
+        reporter("confirm", legacy: false).send(.verdict(report))
+        return report.exitCode.rawValue
     }
 
-    private func status(_ profiles: [ProfileLocation]) throws -> Int32 {
+    private func status(_ request: StatusRequest) throws -> Int32 {
         var code = ExitCode.done.rawValue
-        for profile in profiles {
+        for profile in request.profiles {
             do {
                 let link = try ProfileLink(profile, environment: environment)
-                Reporter(.events).sendLine(try Status(link: link).read())
+                Reporter(.events).sendLine(try Status(link: link, history: request.history).read())
             } catch {
                 code = complain("\(error)", .failed)
             }
@@ -92,13 +95,16 @@ struct Agent: Sendable {
         return code
     }
 
-    private func recover(_ profiles: [ProfileLocation]) async -> Int32 {
-        let reporter = Reporter(.events)
+    private func recover(_ profiles: [ProfileLocation], background: Bool) async -> Int32 {
+        if profiles.isEmpty {
+            return await MachineRecovery(environment: environment, background: background).run().rawValue
+        }
+        let reporter = reporter("recover", legacy: false)
         var worst = ExitCode.done.rawValue
         for profile in profiles {
             do {
                 let link = try ProfileLink(profile, environment: environment)
-                worst = max(worst, try await Recovery.recover(link, reporter).rawValue)
+                worst = max(worst, try await Recovery.recover(link, reporter, background: background).rawValue)
             } catch {
                 worst = max(worst, complain("\(error)", .failed))
             }

@@ -8,6 +8,7 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case notAbsolute(what: String, String)
     case noSuchClosure(String)
     case notActivatable(closure: String)
+    case systemElsewhere(closure: String, link: String)
     case foreignFolder(String, reason: String)
     case toolMissing(String)
     case toolFailed(String, Exit, text: String)
@@ -16,7 +17,9 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case linkMoved(link: String, expected: String, found: String)
     case staleCanary(String, reason: String)
     case noGeneration(link: String)
+    case notBack(expected: String, found: String)
     case refused
+    case guardianNotStarted([String])
 
     var description: String {
         switch self {
@@ -29,6 +32,9 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .noSuchClosure(let path): "\(path) is not on this node: it was not copied, or has been collected since"
         case .notActivatable(let closure):
             "\(closure) has no executable deploy-rs-activate: wrap it with lib.<system>.activate"
+        case .systemElsewhere(let closure, let link):
+            "\(closure) is a plain NixOS system, but the node boots another profile than \(link), so it would not last: "
+                + "call the profile \"system\" and let its user be root, or wrap it with lib.<system>.activate.nixos"
         case .foreignFolder(let path, let reason):
             "\(path) cannot be trusted: \(reason); look who made it, then remove it"
         case .toolMissing(let name):
@@ -43,6 +49,10 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .staleCanary(let path, let reason):
             "the canary \(path) of an earlier run cannot be removed (\(reason)): remove it, or use another temp path"
         case .noGeneration(let link): "\(link) has no earlier generation to go back to"
+        case .notBack(let expected, let found):
+            "the old system was activated again without an error, but \(found) runs, not \(expected)"
+        case .guardianNotStarted(let lines):
+            "the guardian did not start" + (lines.isEmpty ? "" : ": \(lines.joined(separator: " "))")
         case .refused: "its deployer had asked for it and given it up before it began"
         }
     }

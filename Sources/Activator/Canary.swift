@@ -26,8 +26,21 @@ struct PrivateCanary: Sendable {
         return !isConfirmed
     }
 
+    var isRevoked: Bool { folder.contains(record.revoked) }
+
+    /// Takes the canary because the activation is not wanted any more; without effect once it is confirmed.
+    func revoke() throws(SystemError) {
+        if record.nonce != nil {
+            // False: gone already, by a confirmation or by the deadline. The verdict will tell.
+            _ = try take(record.revoked)
+        } else if !isRevoked {
+            // deploy-rs's canary lies elsewhere, and is none of ours to take: the guardian weighs the two.
+            try folder.create(record.revoked, [])
+        }
+    }
+
     func clear() {
-        for name in [record.canary, record.confirmed, record.expired] { folder.remove(name) }
+        for name in [record.canary, record.confirmed, record.expired, record.revoked] { folder.remove(name) }
     }
 
     private func take(_ name: String) throws(SystemError) -> Bool {

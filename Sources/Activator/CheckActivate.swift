@@ -38,13 +38,19 @@ struct CheckActivate {
 
     func problem(_ profile: Profile) -> String? {
         let script = "\(profile.path)/\(Wrap.scriptName)"
-        if isRunnable(script) { return nil }
+        if isRunnable(script) || isSystem(profile) { return nil }
         if BuilderFiles.exists(script) { return "\(profile.label): \(script) is not an executable file" }
         guard BuilderFiles.isFolder(profile.path) else {
             return "\(profile.label): its path \(profile.path) is not a folder"
         }
         return "\(profile.label): \(profile.path) holds no \(Wrap.scriptName); "
             + "wrap it with lib.<system>.activate.custom, .nixos, .home-manager, .darwin or .noop"
+    }
+
+    /// A plain NixOS system needs no script of ours.
+    private func isSystem(_ profile: Profile) -> Bool {
+        !BuilderFiles.exists("\(profile.path)/\(Wrap.scriptName)")
+            && isRunnable("\(profile.path)/\(NixOSSystem.switchName)")
     }
 
     /// Only deploy-rs's own `deploy` needs `activate-rs`; this project's brings an agent along.

@@ -26,6 +26,7 @@ struct CheckSchemaRules {
             case "items": items(rule, value, path)
             case "required": missing(rule, value, path)
             case "uniqueItems": repeated(value, path)
+            case "enum": choice(rule, value, path)
             case "minimum", "maximum": range(schema, value, path)
             default: ["interface.json: keyword \"\(keyword)\" is not supported"]
             }
@@ -84,6 +85,13 @@ struct CheckSchemaRules {
     private func repeated(_ value: CheckJSON, _ path: String) -> [String] {
         let texts = value.elements.compactMap(\.text)
         return Set(texts.filter { text in texts.count { $0 == text } > 1 }).map { "\(path): \"\($0)\" is there twice" }
+    }
+
+    /// Only of strings.
+    private func choice(_ rule: CheckJSON, _ value: CheckJSON, _ path: String) -> [String] {
+        let known = rule.elements.compactMap(\.text)
+        if let text = value.text, known.contains(text) { return [] }
+        return ["\(path): expected \(known.joined(separator: " or ")), found \(value.text ?? value.kind)"]
     }
 
     private func range(_ schema: CheckJSON, _ value: CheckJSON, _ path: String) -> [String] {

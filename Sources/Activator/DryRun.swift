@@ -11,10 +11,12 @@ struct DryRun: Sendable {
     func run() async -> Int32 {
         warnOfInterrupted()
         let limit = request.session?.activationTimeout.map { Duration.seconds($0) }
-        let words = ["\(request.closure)/deploy-rs-activate"]
-        let script = Script(
-            words, at: request.closure, .dry, tempPath: request.tempPath, limit: limit, Nix(environment).environment)
         do {
+            let activatable = try Activatable(request.closure, as: link, environment)
+            if let warning = activatable.warning { reporter.send(.warning(warning)) }
+            let script = Script(
+                activatable.dryWords, at: request.closure, .dry, tempPath: request.tempPath, limit: limit,
+                Nix(environment).environment)
             let result = try await script.run { @Sendable [reporter] stream, line in
                 reporter.send(.output(stream: stream, line: line))
             }

@@ -9,6 +9,8 @@ final class EventLog: Sendable {
     /// Bytes of events; output beyond it is dropped, so that a script that writes for ever cannot fill the disk.
     static let limit = 16 << 20
     static let lastLineCount = 20
+    /// Bytes.
+    static let lastLineSize = 500
 
     private struct State {
         var size = 0
@@ -24,8 +26,10 @@ final class EventLog: Sendable {
     /// For `--log-dir`: the guardian, unlike who relays it, outlives a lost connection.
     private let log: LegacyLog?
 
-    init(_ descriptor: Int32 = STDOUT_FILENO, log: LegacyLog? = nil) {
+    /// - Parameter afterCut: whoever wrote there before may have died in the middle of a line
+    init(_ descriptor: Int32 = STDOUT_FILENO, log: LegacyLog? = nil, afterCut: Bool = false) {
         self.descriptor = descriptor
+        state.withLock { $0.isCut = afterCut }
         self.log = log
     }
 
@@ -35,7 +39,9 @@ final class EventLog: Sendable {
         log?.note(event)
         state.withLock { state in
             if case .output(_, let line) = event {
-                state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [String(line.prefix(500))]
+                // By bytes: what is kept must fit into the journal's spare room.
+                let kept = Record.bounded(line, Self.lastLineSize)
+                state.lastLines = state.lastLines.suffix(Self.lastLineCount - 1) + [kept]
                 if state.isFull { return }
                 state.isFull = state.size > Self.limit
             }

@@ -63,6 +63,22 @@ struct ProfileLock: Sendable {
         return nil
     }
 
+    /// Takes over copies of the locks that our starter holds and gives us as standard input and output; nil if these are
+    /// something else.
+    static func handedOver(in folder: StateFolder) throws(SystemError) -> ProfileLock? {
+        let exclusion = FileLock(descriptor: try .highCopy(of: STDIN_FILENO))
+        let lock = ProfileLock(exclusion: exclusion, liveness: FileLock(descriptor: try .highCopy(of: STDOUT_FILENO)))
+        let isOurs =
+            folder.isFile(exclusionName, lock.exclusion.descriptor)
+            && folder.isFile(livenessName, lock.liveness.descriptor)
+        return isOurs && lock.isKept ? lock : nil
+    }
+
+    /// True while it is ours; what someone who shares it has let go of, and nobody has taken since, is ours again.
+    var isKept: Bool {
+        [exclusion, liveness].allSatisfy { flock($0.descriptor.raw, LOCK_EX | LOCK_NB) == 0 }
+    }
+
     /// Who holds the lock; nil if nobody does.
     static func holder(in folder: StateFolder) throws(SystemError) -> LockHolder? {
         guard try FileLock.isHeld(livenessName, in: folder) else { return nil }
@@ -82,8 +98,14 @@ struct ProfileLock: Sendable {
         ftruncate(lock.descriptor.raw, max(0, count))
     }
 
-    /// Lets go of our descriptors; a process that has copies goes on holding the lock.
-    func release() {
+    /// Lets go of the lock, whoever has been lent it.
+    func end() {
+        for file in [exclusion, liveness] { flock(file.descriptor.raw, LOCK_UN) }
+        handOver()
+    }
+
+    /// Lets go of our descriptors: whoever has copies goes on holding the lock.
+    func handOver() {
         liveness.descriptor.close()
         exclusion.descriptor.close()
     }

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import Shared
 
@@ -15,11 +16,13 @@ final class GuardianFollower: Sendable {
     init(
         _ start: Guardian.Start, _ record: Record, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
         keepsVerdict: Bool = false, logDirectory: String? = nil
-    ) throws {
+    ) async throws {
         // Watch first, so that nothing it does is missed.
         watch = FolderWatch(folder)
-        guardian = try GuardianProcess.start(
-            start, ProfileLink(path: record.link), in: folder, holding: lock, logDirectory: logDirectory)
+        let link = try ProfileLink(path: record.link)
+        guardian = try await GuardianStart(
+            start: start, link: link, folder: folder, lock: lock, logDirectory: logDirectory
+        ).run() { reporter.send(.warning($0)) }
         self.record = record
         self.folder = folder
         self.reporter = reporter
@@ -29,9 +32,10 @@ final class GuardianFollower: Sendable {
     /// What it ended with; nil if it died without a verdict, or nobody reads us any more.
     func verdict() async throws -> VerdictReport? {
         let ended = Flag()
-        // Ends with the guardian; who does not wait for that lets it go with this process.
-        Task { [guardian, watch] in
-            _ = await guardian.process.exit()
+        // Blocks a thread of its own until the guardian and its watcher are gone, whatever becomes of the process that
+        // we have started; who does not wait for that lets it go with this process.
+        DispatchQueue(label: "guardian").async { @Sendable [guardian, watch] in
+            guardian.claim.waitUntilEnded()
             ended.set()
             watch.poke()
         }
@@ -64,7 +68,7 @@ final class GuardianFollower: Sendable {
     private func tell(_ line: String) -> VerdictReport? {
         guard let event = try? JSONLine.decode(AgentEvent.self, from: line) else { return nil }
         guard case .verdict(let report) = event else {
-            reporter.send(event)
+            reporter.relay(event)
             return nil
         }
         if !keepsVerdict { reporter.send(event) }

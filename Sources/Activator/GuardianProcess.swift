@@ -1,65 +1,42 @@
 import Glibc
 import Shared
 
-/// The guardian as its starter and its own main see it: `activate guardian begin|resume LINK`, with the profile's two
-/// locks as descriptors 3 and 4, events on standard output, complaints on standard error.
+/// The guardian as its starter and its own main see it: `activate guardian begin|resume|finish LINK`, with the profile's
+/// two locks and its watcher's claim as descriptors 3 to 5, events on standard output, complaints on standard error.
 struct GuardianProcess: Sendable {
     static let subcommand = "guardian"
     static let logName = "guardian.log"
-    private static let exclusionNumber: Int32 = 3
-    private static let livenessNumber: Int32 = 4
+    /// Exclusion, liveness, claim.
+    static let numbers: [Int32] = [3, 4, 5]
 
     /// Added to the verdict's exit code, so that no other end of a process can be taken for one.
     private static let firstVerdictCode: Int32 = 100
     /// There was nothing to carry.
     private static let noVerdict: Int32 = 20
 
+    /// Ends as the guardian does.
     let process: LocalProcess
+    let claim: GuardianClaim
     /// What it tells, from the beginning.
     let events: OwnedDescriptor
-
-    /// Starts a guardian in a session of its own, out of reach of ours.
-    ///
-    /// - Parameter logDirectory: relative to our working folder, or absolute; no log file if nil
-    static func start(
-        _ start: Guardian.Start, _ link: ProfileLink, in folder: StateFolder, holding lock: ProfileLock,
-        logDirectory: String? = nil
-    ) throws -> GuardianProcess {
-        // A new file, so that a relay which still reads the old one is not confused. What a guardian complained of that
-        // died is kept for whoever wants to know why.
-        folder.remove(EventLog.fileName)
-        if start == .begin { folder.remove(logName) }
-        let output = try folder.open(EventLog.fileName, O_WRONLY | O_CREAT | O_EXCL | O_APPEND)
-        let complaints = try folder.open(logName, O_WRONLY | O_CREAT | O_APPEND)
-        let events = try folder.open(EventLog.fileName, O_RDONLY)
-        var command = LocalCommand([ownExecutable, subcommand, start.rawValue, link.path])
-        if let logDirectory { command.words.append(try absolute(logDirectory)) }
-        command.grouping = .ownSession
-        command.directory = "/"
-        command.input = .null
-        command.output = .descriptor(output.raw)
-        command.errorOutput = .descriptor(complaints.raw)
-        command.descriptors = try spawnable(lock)
-        let process = try withExtendedLifetime((output, complaints, lock)) { try LocalProcess.start(command) }
-        for descriptor in command.descriptors { close(descriptor.ours) }
-        return GuardianProcess(process: process, events: events)
-    }
 
     /// The guardian's own main.
     static func main(_ words: [String]) async -> Int32 {
         if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
+        if words.first == OwnerLauncher.word { return await OwnerLauncher.main(Array(words.dropFirst())) }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        let shutdown = Shutdown.watch()
+        defer { withExtendedLifetime(shutdown) {} }
+        if words.first == GuardianWatcher.word { return await GuardianWatcher.main(Array(words.dropFirst())) }
         // The locks are ours: no script may keep them longer.
-        for number in [exclusionNumber, livenessNumber] where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 {
-            return complain("the guardian is started by \"activate\", not by hand", .usage)
-        }
-        guard (2...3).contains(words.count), let start = Guardian.Start(rawValue: words[0]) else {
-            return complain("the guardian is started by \"activate\", not by hand", .usage)
-        }
+        for number in numbers where fcntl(number, F_SETFD, FD_CLOEXEC) < 0 { return notByHand() }
+        guard (2...3).contains(words.count), let start = Guardian.Start(rawValue: words[0]) else { return notByHand() }
         let log = words.count > 2 ? LegacyLog("guardian", folder: words[2]) : nil
         do {
             var guardian = try Guardian(ProfileLink(path: words[1]), currentEnvironment(), events: EventLog(log: log)) {
-                for number in [exclusionNumber, livenessNumber] { close(number) }
+                // Our watcher has the locks too: closing them would not let go.
+                for number in numbers.prefix(2) where start != .finish { flock(number, LOCK_UN) }
+                for number in numbers.prefix(2) { close(number) }
             }
             return firstVerdictCode + (await guardian.run(start)?.exitCode.rawValue ?? noVerdict)
         } catch {
@@ -67,28 +44,12 @@ struct GuardianProcess: Sendable {
         }
     }
 
+    static func notByHand() -> Int32 { complain("the guardian is started by \"activate\", not by hand", .usage) }
+
     /// The verdict that a guardian's exit status stands for; nil if it died before there was one.
     static func verdict(_ exit: Exit) -> Verdict? {
         guard case .code(let code) = exit else { return nil }
         return Verdict.allCases.first { firstVerdictCode + $0.exitCode.rawValue == code }
-    }
-
-    /// Copies of the locks' descriptors above the numbers that they get, so that none overwrites the other.
-    private static func spawnable(_ lock: ProfileLock) throws(SystemError) -> [(ours: Int32, theirs: Int32)] {
-        var result: [(ours: Int32, theirs: Int32)] = []
-        for (file, number) in [(lock.exclusion, exclusionNumber), (lock.liveness, livenessNumber)] {
-            let copy = fcntl(file.descriptor.raw, F_DUPFD_CLOEXEC, 10)
-            guard copy >= 0 else { throw SystemError("fcntl") }
-            result.append((copy, number))
-        }
-        return result
-    }
-
-    private static func absolute(_ path: String) throws(SystemError) -> String {
-        if path.hasPrefix("/") { return path }
-        guard let folder = getcwd(nil, 0) else { throw SystemError("getcwd") }
-        defer { free(folder) }
-        return "\(String(cString: folder))/\(path)"
     }
 
     /// Our file's name rather than `/proc/self/exe`, so that `ps` names us; the latter if the file is gone.

@@ -12,12 +12,14 @@ enum Help {
         commands:
           activate CLOSURE PROFILE --temp-path PATH --confirm-timeout SECONDS
                    [--magic-rollback] [--auto-rollback] [--dry-activate] [--boot]
-                   [--nonce HEX [--deployer TEXT] [--activation-timeout SECONDS]]
+                   [--nonce HEX [--deployer TEXT] [--activation-timeout SECONDS]
+                   [--on-partial-failure rollback|warn] [--wait-lock SECONDS]]
                    with --nonce: events as JSON lines on standard output
           confirm  PROFILE --nonce HEX       confirm it, wait for the verdict and print it
           revoke   PROFILE [--nonce HEX]     take back what was committed
-          status   PROFILE…                  print what is there, one JSON line a profile
-          recover  PROFILE…                  finish what was interrupted
+          status   PROFILE… [--history N]    print what is there, one JSON line a profile
+          recover  [--background] [PROFILE…] finish what was interrupted: in these profiles, else in all on this
+                   machine, each as its owner; with --background, only see to it that it is under way
           hold     PATH…                     keep store paths until they are activated, a day at most
           wait     CLOSURE --temp-path PATH [--activation-timeout SECONDS]
 

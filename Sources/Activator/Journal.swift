@@ -1,74 +1,19 @@
-import Glibc
 import Shared
-
-/// The agent's durable record of one activation: all that is needed to finish or undo it, by whoever comes next.
-struct Record: Sendable, Codable, Equatable {
-    /// The undo log: what has been begun or done, written down before it is relied on.
-    struct Progress: Sendable, Codable, Equatable {
-        /// `nix-env --set` may have run.
-        var settingProfile = false
-        /// It has: the link is on this.
-        var profileSet: Generation?
-        /// False if the profile had this generation before.
-        var isNew = false
-        /// The closure's script may have run.
-        var scriptStarted = false
-    }
-
-    static let newestVersion = 1
-
-    var version = newestVersion
-    /// 32 hexadecimal digits; the nonce where the deployer gave one.
-    var id: String
-    var nonce: String?
-    var state: ProfileStatus.State
-    var closure: String
-    /// Absolute path of the profile's link.
-    var link: String
-    var previous: Generation?
-    /// What the link said before, word for word.
-    var previousTarget: String?
-    var policy: Activation.Policy
-    /// Seconds.
-    var confirmTimeout: Int
-    /// Seconds; none if nil.
-    var activationTimeout: Int?
-    var tempPath: String
-    var deployer: String
-    /// Seconds since 1970.
-    var startedAt: Int
-    var bootID: String
-    /// Who carries it; whether it lives is told by the lock alone.
-    var guardian: ProcessIdentity?
-    /// When the node rolls back, in nanoseconds on the clock that counts since boot.
-    var deadline: Int64?
-    var progress = Progress()
-    /// Why it is rolled back.
-    var reason: String?
-    var report: VerdictReport?
-    /// The activation's last lines of output.
-    var lastLines: [String] = []
-
-    /// True once there is a verdict.
-    var isFinished: Bool { report != nil }
-    /// Who holds the profile's lock while it is carried.
-    var holder: LockHolder { LockHolder(deployer: deployer, since: startedAt, closure: closure, nonce: nonce) }
-    var canary: String { "canary-\(id)" }
-    var confirmed: String { "confirmed-\(id)" }
-    var expired: String { "expired-\(id)" }
-}
 
 /// `journal.json`, the newest record of a profile, and `history.jsonl`, how the last ones ended.
 struct Journal: Sendable {
     static let fileName = "journal.json"
     static let historyName = "history.jsonl"
     static let historyLength = 64
+    /// Bytes; the newest is kept whatever its size.
+    static let historySize = 256 << 10
 
     /// Room for the records that must be written down whatever the disk is like by then.
     enum Spare: String, CaseIterable {
         case undo = "spare-undo"
         case verdict = "spare-verdict"
 
+        /// Bytes: more than any record has.
         static let size = 32 << 10
     }
 
@@ -99,6 +44,24 @@ struct Journal: Sendable {
         } catch {
             throw .unreadableJournal(folder.path + Self.fileName, reason: "\(error)")
         }
+    }
+
+    /// Puts a new activation in the place of the one before, which has ended.
+    func begin(_ record: Record) throws {
+        let earlier = try read()
+        if let earlier {
+            try remember(earlier)
+            PrivateCanary(folder: folder, record: earlier).clear()
+        }
+        do {
+            try reserve()
+            try write(record)
+        } catch {
+            // Nothing was staged: on a full disk every byte counts.
+            releaseSpares()
+            throw error
+        }
+        if let earlier { clearNames(of: earlier.id) }
     }
 
     /// Reserves room for what is written after the activation.
@@ -145,13 +108,28 @@ struct Journal: Sendable {
         }
     }
 
+    /// The history and the newest record where that has ended, oldest first, each activation by its last verdict.
+    func allEnded() -> [Record] {
+        // As with the history: only there to be read.
+        let newest = (try? read()) ?? nil
+        var seen: Set<String> = []
+        let records = history() + (newest.map { $0.isFinished ? [$0] : [] } ?? [])
+        return records.reversed().filter { seen.insert($0.id).inserted }.reversed()
+    }
+
     /// Adds a record to the history unless it is there; the oldest leave.
     func remember(_ record: Record) throws {
-        var records = history()
+        let records = history()
         guard record.isFinished, records.last != record else { return }
-        records = records.suffix(Self.historyLength - 1) + [record]
-        let text = try records.map { try JSONLine.encode($0) + "\n" }.joined()
-        try folder.replace(Self.historyName, Array(text.utf8))
+        var lines: [String] = []
+        var size = 0
+        for record in (records.suffix(Self.historyLength - 1) + [record]).reversed() {
+            let line = try JSONLine.encode(record) + "\n"
+            size += line.utf8.count
+            if !lines.isEmpty, size > Self.historySize { break }
+            lines.append(line)
+        }
+        try folder.replace(Self.historyName, Array(lines.reversed().joined().utf8))
     }
 
     /// How the activation of this id stands, whether it is the newest or an earlier one.

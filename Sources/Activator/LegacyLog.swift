@@ -52,8 +52,12 @@ struct LegacyLog: Sendable {
     /// Writes an event into the file alone, an activation's output as it is.
     func note(_ event: AgentEvent) {
         guard let file else { return }
-        if case .output(_, let line) = event { _ = writeAll(file.raw, line + "\n") }
-        for (level, text) in event.logLines { _ = writeAll(file.raw, entry(level, text)) }
+        switch event {
+        case .output(_, let line): _ = writeAll(file.raw, line + "\n")
+        case .activationEnded(let exit, _) where !exit.isSuccess:
+            _ = writeAll(file.raw, entry(.error, "The activation script ended with \(exit)"))
+        default: for (level, text) in event.logLines { _ = writeAll(file.raw, entry(level, text)) }
+        }
     }
 
     func write(_ level: Level, _ text: String) {

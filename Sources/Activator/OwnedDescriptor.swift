@@ -12,6 +12,13 @@ final class OwnedDescriptor: Sendable {
 
     deinit { close() }
 
+    /// A copy whose number is above those that a child is given, so that handing over one overwrites no other.
+    static func highCopy(of raw: Int32) throws(SystemError) -> OwnedDescriptor {
+        let copy = fcntl(raw, F_DUPFD_CLOEXEC, 10)
+        guard copy >= 0 else { throw SystemError("fcntl") }
+        return OwnedDescriptor(copy)
+    }
+
     /// Closes it now; nothing may use it any more.
     func close() {
         isClosed.withLock { isClosed in

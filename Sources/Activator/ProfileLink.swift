@@ -102,9 +102,5 @@ func nixStateFolder(_ environment: [String: String]) -> String { environment["NI
 func homeFolder(_ environment: [String: String]) -> String? {
     if let home = environment["HOME"], home.hasPrefix("/") { return home }
     guard let text = readTextFile("/etc/passwd") else { return nil }
-    for line in text.split(separator: "\n") {
-        let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-        if fields.count >= 6, fields[2] == String(getuid()), fields[5].hasPrefix("/") { return String(fields[5]) }
-    }
-    return nil
+    return text.split(separator: "\n").lazy.compactMap { Account(line: $0) }.first { $0.user == getuid() }?.home
 }

@@ -7,11 +7,10 @@ struct Recovery: Sendable {
     let folder: StateFolder
     let reporter: Reporter
 
-    /// A guardian that dies again and again is not tried for ever.
-    private static let attempts = 3
-
     /// The subcommand `recover`, for one profile.
-    static func recover(_ link: ProfileLink, _ reporter: Reporter) async throws -> ExitCode {
+    ///
+    /// - Parameter background: return once a guardian has taken it up, and holds the lock
+    static func recover(_ link: ProfileLink, _ reporter: Reporter, background: Bool) async throws -> ExitCode {
         guard let folder = try StateFolder.find(beside: link) else { return .done }
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return .done }
         guard let lock = try ProfileLock.tryTake(in: folder, for: record.holder) else {
@@ -21,8 +20,15 @@ struct Recovery: Sendable {
         }
         // Whoever held the lock until now may have finished it.
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return .done }
+        reporter.send(.interrupted(record))
+        if background {
+            _ = try await GuardianStart(start: .resume, link: link, folder: folder, lock: lock)
+                .run() { reporter.send(.warning($0)) }
+            lock.handOver()
+            return .done
+        }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).finish(record, lock)
-        lock.release()
+        lock.end()
         reporter.send(.verdict(report))
         return report.verdict == .stuck ? .stuck : .done
     }
@@ -30,13 +36,11 @@ struct Recovery: Sendable {
     /// Has a guardian of its own finish it, so that this too outlives our session. The lock stays the caller's as well,
     /// and so does telling the verdict.
     func finish(_ record: Record, _ lock: ProfileLock) async throws -> VerdictReport {
-        for _ in 0..<Self.attempts {
-            let follower = try GuardianFollower(.resume, record, folder, lock, reporter, keepsVerdict: true)
-            if let report = try await follower.verdict() { return report }
-        }
+        let follower = try await GuardianFollower(.finish, record, folder, lock, reporter, keepsVerdict: true)
+        if let report = try await follower.verdict() { return report }
         return VerdictReport(
             .stuck, generation: try link.generation(), reason: record.reason ?? "it was interrupted",
-            rollbackFailure: "the agent died \(Self.attempts) times while it undid it: \(lastComplaint)")
+            rollbackFailure: "the agent died while it undid it: \(lastComplaint)")
     }
 
     /// For one who saw a guardian die: finishes its work, or waits for whoever is at it already.
@@ -45,7 +49,7 @@ struct Recovery: Sendable {
         if let report = try journal.record(record.id)?.report { return report }
         reporter.send(.warning("the agent's guardian died before its verdict: finishing its work \(lastComplaint)"))
         if let lock = try ProfileLock.tryTake(in: folder, for: record.holder) {
-            defer { lock.release() }
+            defer { lock.end() }
             if let report = try journal.record(record.id)?.report { return report }
             return try await finish(record, lock)
         }
@@ -56,5 +60,12 @@ struct Recovery: Sendable {
         // Only a help for the reader; usually there is none.
         let bytes = (try? folder.read(GuardianProcess.logName, limit: 64 << 10)) ?? nil
         return lastLines(3, of: String(decoding: bytes ?? [], as: UTF8.self)).joined(separator: " ")
+    }
+}
+
+extension AgentEvent {
+    /// The word to whoever comes next.
+    static func interrupted(_ record: Record) -> AgentEvent {
+        .warning("an earlier activation of \(record.closure) by \(record.deployer) was interrupted: finishing it")
     }
 }

@@ -15,15 +15,19 @@ struct Relay: Sendable {
     /// - Returns: the exit code
     func activate(_ request: ActivateRequest) async -> Int32 {
         do {
-            try check(request)
+            let activatable = try check(request)
             let folder = try StateFolder.make(beside: link)
             let holder = LockHolder(
                 deployer: request.deployer, since: time(nil), closure: request.closure, nonce: request.session?.nonce)
-            guard let lock = try ProfileLock.tryTake(in: folder, for: holder) else { return try locked(folder) }
+            let patience = request.session?.waitLock ?? 0
+            let lock = try await ProfileLock.take(in: folder, for: holder, within: patience) {
+                reporter.send(.waitingForLock($0, seconds: patience))
+            }
+            guard let lock else { return try locked(folder) }
             if let nonce = holder.nonce, Refusal(folder: folder, id: nonce).isMade { throw AgentError.refused }
             Refusal.clearOld(in: folder)
             try await recoverFirst(folder, lock)
-            let record = try stage(request, in: folder)
+            let record = try stage(request, activatable.kind, in: folder)
             // Told before anything can change: an agent that is gone before its first word has changed nothing.
             reporter.send(.started(previous: record.previous))
             if reporter.hasNoReader { return try abandon(record, in: folder) }
@@ -34,15 +38,16 @@ struct Relay: Sendable {
     }
 
     /// What can be told before anything is touched.
-    private func check(_ request: ActivateRequest) throws {
+    private func check(_ request: ActivateRequest) throws -> Activatable {
         let closure = request.closure
         guard closure.hasPrefix("/") else { throw AgentError.notAbsolute(what: "the closure", closure) }
         guard request.tempPath.hasPrefix("/") else {
             throw AgentError.notAbsolute(what: "the temp path", request.tempPath)
         }
-        guard access(closure, F_OK) == 0 else { throw AgentError.noSuchClosure(closure) }
-        guard isRunnable("\(closure)/deploy-rs-activate") else { throw AgentError.notActivatable(closure: closure) }
+        let activatable = try Activatable(closure, as: link, environment)
         _ = try link.target()
+        if let warning = activatable.warning { reporter.send(.warning(warning)) }
+        return activatable
     }
 
     func locked(_ folder: StateFolder) throws -> Int32 {
@@ -52,17 +57,11 @@ struct Relay: Sendable {
         return reporter.lockedCode
     }
 
-    private func stage(_ request: ActivateRequest, in folder: StateFolder) throws -> Record {
-        let journal = Journal(folder: folder)
-        let earlier = try journal.read()
-        if let earlier {
-            try journal.remember(earlier)
-            PrivateCanary(folder: folder, record: earlier).clear()
-        }
-        let record = try Record(request, link)
-        try journal.reserve()
-        try journal.write(record)
-        if let earlier { journal.clearNames(of: earlier.id) }
+    private func stage(
+        _ request: ActivateRequest, _ kind: Activation.Kind, in folder: StateFolder
+    ) throws -> Record {
+        let record = try Record(request, link, kind: kind, client: clientAddress(environment))
+        try Journal(folder: folder).begin(record)
         return record
     }
 
@@ -70,6 +69,7 @@ struct Relay: Sendable {
     private func abandon(_ record: Record, in folder: StateFolder) throws -> Int32 {
         var record = record
         record.state = .failed
+        record.endedAt = time(nil)
         record.report = VerdictReport(
             .failed, generation: record.previous, reason: "contact with the deployer was lost before it began")
         let journal = Journal(folder: folder)
@@ -81,8 +81,7 @@ struct Relay: Sendable {
     /// Finishes what an earlier activation left undone, and says so.
     func recoverFirst(_ folder: StateFolder, _ lock: ProfileLock) async throws {
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return }
-        reporter.send(
-            .warning("an earlier activation of \(record.closure) by \(record.deployer) was interrupted: finishing it"))
+        reporter.send(.interrupted(record))
         let report = try await Recovery(link: link, folder: folder, reporter: reporter)
             .finish(record, lock)
         reporter.send(.warning("the interrupted activation ended as \(report.verdict.rawValue), \(report.inWords)"))
@@ -92,13 +91,13 @@ struct Relay: Sendable {
     func carry(
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
-        let follower = try GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
-        lock.release()
-        if let report = try await follower.verdict() { return reporter.exitCode(report.verdict) }
+        let follower = try await GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
+        lock.handOver()
+        if let report = try await follower.verdict() { return reporter.exitCode(report) }
         if reporter.isBroken { return ExitCode.unknown.rawValue }
         let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
         reporter.send(.verdict(report))
-        return reporter.exitCode(report.verdict)
+        return reporter.exitCode(report)
     }
 
     /// Says that nothing was changed, and where the profile is.
@@ -118,27 +117,6 @@ extension VerdictReport {
     }
 }
 
-extension Record {
-    /// The staged record of a request, with the profile as it is now.
-    init(_ request: ActivateRequest, _ link: ProfileLink) throws {
-        id = try request.session?.nonce ?? Nonce.random()
-        nonce = request.session?.nonce
-        state = .staged
-        closure = request.closure
-        self.link = link.path
-        previous = try link.generation()
-        previousTarget = try link.target()
-        policy = Activation.Policy(
-            magicRollback: request.magicRollback, autoRollback: request.autoRollback, boot: request.boot)
-        confirmTimeout = request.confirmTimeout
-        activationTimeout = request.session?.activationTimeout
-        tempPath = request.tempPath
-        deployer = request.deployer
-        startedAt = time(nil)
-        bootID = currentBootID()
-    }
-}
-
 extension ActivateRequest {
-    fileprivate var deployer: String { session?.deployer ?? "deploy-rs" }
+    var deployer: String { session?.deployer ?? "deploy-rs" }
 }

@@ -12,9 +12,14 @@ final class Reporter: Sendable {
     }
 
     private let form: Form
+    /// What `--log-dir` asks for beside the events; ``Form/log(_:)`` has its own.
+    private let log: LegacyLog?
     private let broken = Flag()
 
-    init(_ form: Form) { self.form = form }
+    init(_ form: Form, log: LegacyLog? = nil) {
+        self.form = form
+        self.log = log
+    }
 
     /// True once nobody reads any more; what runs on the node goes on.
     var isBroken: Bool { broken.isSet }
@@ -28,6 +33,12 @@ final class Reporter: Sendable {
     }
 
     func send(_ event: AgentEvent) {
+        log?.note(event)
+        relay(event)
+    }
+
+    /// Passes on what a guardian has told, which keeps a log of its own.
+    func relay(_ event: AgentEvent) {
         switch form {
         case .events:
             // Our own types: they always encode.
@@ -61,6 +72,11 @@ final class Reporter: Sendable {
         return verdict.exitCode.rawValue
     }
 
+    func exitCode(_ report: VerdictReport) -> Int32 {
+        if case .events = form { return report.exitCode.rawValue }
+        return exitCode(report.verdict)
+    }
+
     /// For a holder that would not let us in.
     var lockedCode: Int32 {
         if case .log = form { return 1 }
@@ -80,6 +96,15 @@ extension AgentEvent {
         case .warning(let text): [(.warn, text)]
         case .locked(let holder):
             [(.error, "The profile is held by \(holder.deployer) (\(holder.closure)); nothing was changed")]
+        case .waitingForLock(let holder, let seconds):
+            [
+                (
+                    .warn,
+                    "The profile is held by \(holder.deployer) (\(holder.closure)); waiting, for \(seconds) s at most"
+                )
+            ]
+        case .unitFailed(let unit):
+            [(.error, "Failed unit: \(unit.text)")] + unit.lines.map { (.error, $0) }
         case .profileSet(let generation, let isNew):
             [(.debug, "Profile is on generation \(generation)\(isNew ? "" : ", which existed before")")]
         case .output: []

@@ -22,6 +22,10 @@ struct Revoke: Sendable {
     func run() async throws -> Int32 {
         let folder = try StateFolder.make(beside: link)
         let journal = Journal(folder: folder)
+        if let report = try await endUnderWay(folder, journal), report.verdict == .rolledBack {
+            relay.reporter.send(.verdict(report))
+            return 0
+        }
         let newest = try nonce.map { try journal.record($0) } ?? journal.read()
         let holder = LockHolder(
             deployer: newest?.deployer ?? "deploy-rs", since: time(nil), closure: newest?.closure ?? link.path,
@@ -51,6 +55,20 @@ struct Revoke: Sendable {
         try journal.write(record)
         let code = try await relay.carry(.resume, record, in: folder, lock)
         return code == relay.reporter.exitCode(.rolledBack) ? 0 : code
+    }
+
+    /// Has an activation that is still under way roll back at once rather than be confirmed, and waits for its verdict.
+    ///
+    /// Its script is not cut short: a half-run one is worse than one that is undone. Another's is none of ours.
+    private func endUnderWay(_ folder: StateFolder, _ journal: Journal) async throws -> VerdictReport? {
+        guard let record = try journal.read(), !record.isFinished, record.nonce == nonce,
+            try FileLock.isHeld(ProfileLock.livenessName, in: folder)
+        else { return nil }
+        relay.reporter.send(.warning("it is still under way: it will be rolled back, not confirmed"))
+        return try await VerdictWatch(folder: folder, link: link).verdict(of: record.id) { record in
+            guard record.state == .awaitingConfirmation else { return }
+            try PrivateCanary(folder: folder, record: record).revoke()
+        }
     }
 
     private func recorded(_ nonce: String, _ journal: Journal) throws -> Record {

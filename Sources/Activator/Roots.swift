@@ -8,18 +8,22 @@ struct Roots: Sendable {
     let nix: Nix
 
     /// As `nix-store --add-root` numbers them.
-    private static let names = ["root", "root-2", "root-3"]
+    private static let names = ["root", "root-2", "root-3", "root-4"]
 
     /// Holds what the record names. Failing is only said: it matters where a collection runs in the same minutes.
     func hold(_ record: Record, _ events: EventLog) async {
-        release()
-        let wanted = [record.previous?.path, record.closure, nix.agentStorePath]
+        let wanted =
+            [record.previous?.path, record.closure, nix.agentStorePath]
+            + (record.policy.kind == .system ? [record.runningSystem] : [])
         let paths = wanted.compactMap { $0.flatMap(nix.storePath) }
         do {
             guard isScanned else {
                 return try await nix.run(["nix-store", "--realise"] + paths + ["--add-root", folder.path + "root"])
             }
-            for (name, path) in zip(Self.names, paths) {
+            for name in Self.names.dropFirst(paths.count) { folder.remove(name) }
+            // A successor of a guardian finds them there: no moment without them.
+            for (name, path) in zip(Self.names, paths) where linkTarget(folder.path + name) != path {
+                folder.remove(name)
                 guard symlinkat(path, folder.descriptor.raw, name) == 0 else {
                     throw SystemError("symlink", folder.path + name)
                 }

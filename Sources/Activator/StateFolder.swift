@@ -10,6 +10,15 @@ struct StateFolder: Sendable {
     /// For people and for Nix.
     let path: String
     let descriptor: OwnedDescriptor
+    /// What it does to its files.
+    let files: any FileOperations
+
+    /// - Parameter files: those of the open folder if nil
+    init(path: String, descriptor: OwnedDescriptor, files: (any FileOperations)? = nil) {
+        self.path = path
+        self.descriptor = descriptor
+        self.files = files ?? FolderFiles(folder: descriptor, path: path)
+    }
 
     /// Opens the folder of a profile, making it and what is above it.
     ///
@@ -102,20 +111,11 @@ struct StateFolder: Sendable {
 extension StateFolder {
     /// Opens a file in it; symbolic links are not followed.
     func open(_ name: String, _ flags: Int32) throws(SystemError) -> OwnedDescriptor {
-        let raw = openat(descriptor.raw, name, flags | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard raw >= 0 else { throw SystemError("open", path + name) }
-        return OwnedDescriptor(raw)
+        try FolderFiles(folder: descriptor, path: path).open(name, flags)
     }
 
     /// A file's bytes; nil if there is none.
-    func read(_ name: String, limit: Int) throws(SystemError) -> [UInt8]? {
-        do throws(SystemError) {
-            return try open(name, O_RDONLY).read(limit: limit, path + name)
-        } catch {
-            if error.number == ENOENT { return nil }
-            throw error
-        }
-    }
+    func read(_ name: String, limit: Int) throws(SystemError) -> [UInt8]? { try files.read(name, limit: limit) }
 
     /// Replaces a file as a whole: after a crash or a power loss it is the old or the new one, never half of one.
     ///
@@ -123,11 +123,8 @@ extension StateFolder {
     func replace(_ name: String, _ bytes: [UInt8], with spare: String? = nil) throws(SystemError) {
         let temporary = spare ?? name + ".new"
         if spare == nil { remove(temporary) }
-        let file = try open(temporary, O_WRONLY | O_CREAT)
         do throws(SystemError) {
-            try file.write(bytes, path + temporary)
-            guard ftruncate(file.raw, bytes.count) == 0 else { throw SystemError("ftruncate", path + temporary) }
-            guard fsync(file.raw) == 0 else { throw SystemError("fsync", path + temporary) }
+            try files.write(temporary, bytes, .durable)
         } catch {
             // Half of it would only take room away from whoever tries again.
             if spare == nil { remove(temporary) }
@@ -139,40 +136,31 @@ extension StateFolder {
     /// Makes a file that can be written to this size even once the disk is full.
     func reserve(_ name: String, size: Int) throws(SystemError) {
         remove(name)
-        let file = try open(name, O_WRONLY | O_CREAT | O_EXCL)
-        var number: Int32
-        repeat { number = posix_fallocate(file.raw, 0, size) } while number == EINTR
-        guard number == 0 else { throw SystemError("posix_fallocate", path + name, number: number) }
+        try files.reserve(name, size: size)
     }
 
     /// Makes a file that must not exist yet; a power loss may take it back.
-    func create(_ name: String, _ bytes: [UInt8]) throws(SystemError) {
-        let file = try open(name, O_WRONLY | O_CREAT | O_EXCL)
-        try file.write(bytes, path + name)
-    }
+    func create(_ name: String, _ bytes: [UInt8]) throws(SystemError) { try files.write(name, bytes, .new) }
 
     /// Renames within the folder, durably.
     func rename(_ name: String, _ other: String) throws(SystemError) {
         try move(name, other)
-        try sync()
+        try files.syncFolder()
     }
 
     /// Renames within the folder; a power loss may take it back.
-    func move(_ name: String, _ other: String) throws(SystemError) {
-        guard renameat(descriptor.raw, name, descriptor.raw, other) == 0 else {
-            throw SystemError("rename", path + name)
-        }
-    }
+    func move(_ name: String, _ other: String) throws(SystemError) { try files.rename(name, other) }
 
     /// Removes a file or link; one that is not there, or cannot be removed, does no harm to the callers.
-    func remove(_ name: String) { unlinkat(descriptor.raw, name, 0) }
+    func remove(_ name: String) { files.remove(name) }
 
-    func contains(_ name: String) -> Bool {
-        var status = stat()
-        return fstatat(descriptor.raw, name, &status, AT_SYMLINK_NOFOLLOW) == 0
-    }
+    func contains(_ name: String) -> Bool { files.contains(name) }
 
-    private func sync() throws(SystemError) {
-        guard fsync(descriptor.raw) == 0 else { throw SystemError("fsync", path) }
+    /// True if the descriptor is of the file that has this name here.
+    func isFile(_ name: String, _ file: OwnedDescriptor) -> Bool {
+        var named = stat()
+        var opened = stat()
+        return fstatat(descriptor.raw, name, &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file.raw, &opened) == 0
+            && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino
     }
 }

@@ -5,17 +5,29 @@ import Shared
 /// Whoever carries the effects out answers each with one event. What does not fit the phase is ignored, so that no
 /// order of events can lead to two verdicts.
 struct Activation: Sendable, Equatable {
+    /// What a closure is.
+    enum Kind: String, Sendable, Codable {
+        /// Has a script of its own, which finds the profile on the closure.
+        case wrapped
+        /// A plain NixOS system: live first, and the profile and the next boot only once that is confirmed, so that a
+        /// power loss before boots the old system.
+        case system
+    }
+
     struct Policy: Sendable, Codable, Hashable {
         var magicRollback: Bool
         var autoRollback: Bool
         var boot: Bool
+        var kind = Kind.wrapped
 
         /// Boot has nothing to confirm yet.
         var needsConfirmation: Bool { magicRollback && !boot }
+        /// The profile moves after the activation.
+        var setsProfileLast: Bool { kind == .system && !boot }
     }
 
     enum Phase: Sendable, Hashable {
-        case staged, settingProfile, runningScript, makingCanary, awaiting, committing
+        case staged, settingProfile, runningScript, makingCanary, awaiting, settingBoot, committing
         case rollingBack(reason: String)
         case ended(Verdict)
     }
@@ -31,6 +43,8 @@ struct Activation: Sendable, Equatable {
         case canaryFailed(String)
         case confirmed
         case expired(String)
+        case bootSet
+        case bootFailed(String)
         case commitWritten
         case commitFailed(String)
         /// All that was done is undone; the note says what a person should know about it.
@@ -40,6 +54,8 @@ struct Activation: Sendable, Equatable {
 
     enum Effect: Sendable, Hashable {
         case setProfile, runScript, makeCanary, awaitConfirmation
+        /// Make the profile's system the one that boots.
+        case setBoot
         /// Write the verdict `committed` down; it holds from then on.
         case commit
         case undo
@@ -54,17 +70,21 @@ struct Activation: Sendable, Equatable {
     /// Takes an event in; nil if nothing follows from it in this phase.
     mutating func handle(_ event: Event) -> Effect? {
         switch (phase, event) {
-        case (.staged, .begin): return enter(.settingProfile, .setProfile)
-        case (.settingProfile, .profileSet): return enter(.runningScript, .runScript)
-        case (.settingProfile, .setFailed(let reason, linkMoved: false)): return end(.failed, reason)
-        case (.settingProfile, .setFailed(let reason, linkMoved: true)): return rollBack(reason)
+        case (.staged, .begin):
+            return policy.setsProfileLast ? enter(.runningScript, .runScript) : enter(.settingProfile, .setProfile)
+        case (.settingProfile, .profileSet):
+            return policy.kind == .system ? enter(.settingBoot, .setBoot) : enter(.runningScript, .runScript)
+        case (.settingProfile, .setFailed(let reason, let linkMoved)):
+            return linkMoved || policy.setsProfileLast ? rollBack(reason) : end(.failed, reason)
+        case (.settingBoot, .bootSet): return enter(.committing, .commit)
+        case (.settingBoot, .bootFailed(let reason)): return policy.autoRollback ? rollBack(reason) : end(.left, reason)
         case (.runningScript, .scriptSucceeded):
-            return policy.needsConfirmation ? enter(.makingCanary, .makeCanary) : enter(.committing, .commit)
+            return policy.needsConfirmation ? enter(.makingCanary, .makeCanary) : keep()
         case (.runningScript, .scriptFailed(let reason)):
             return policy.autoRollback ? rollBack(reason) : end(.left, reason)
         case (.makingCanary, .canaryMade): return enter(.awaiting, .awaitConfirmation)
         case (.makingCanary, .canaryFailed(let reason)): return rollBack(reason)
-        case (.awaiting, .confirmed): return enter(.committing, .commit)
+        case (.awaiting, .confirmed): return keep()
         case (.awaiting, .expired(let reason)): return rollBack(reason)
         case (.committing, .commitWritten): return end(.committed, nil)
         case (.committing, .commitFailed(let reason)): return rollBack(reason)
@@ -77,6 +97,11 @@ struct Activation: Sendable, Equatable {
     private mutating func enter(_ phase: Phase, _ effect: Effect) -> Effect {
         self.phase = phase
         return effect
+    }
+
+    /// What is active shall stay.
+    private mutating func keep() -> Effect {
+        policy.setsProfileLast ? enter(.settingProfile, .setProfile) : enter(.committing, .commit)
     }
 
     private mutating func rollBack(_ reason: String) -> Effect { enter(.rollingBack(reason: reason), .undo) }
@@ -92,7 +117,7 @@ extension Activation {
     /// What a predecessor left that died without a verdict.
     struct Remains: Sendable, Equatable {
         var state: ProfileStatus.State
-        /// A confirmation had taken the canary.
+        /// A confirmation had taken the canary, and what it confirmed still runs.
         var isConfirmed: Bool
         /// Why it was being rolled back, if it was.
         var reason: String?
@@ -107,7 +132,7 @@ extension Activation {
         case .activating where !policy.autoRollback && !policy.needsConfirmation:
             effect = machine.end(.left, "interrupted during activation, and autoRollback is off")
         case .activating: effect = machine.rollBack("interrupted during activation")
-        case .awaitingConfirmation where remains.isConfirmed: effect = machine.enter(.committing, .commit)
+        case .awaitingConfirmation where remains.isConfirmed: effect = machine.keep()
         case .awaitingConfirmation: effect = machine.rollBack("interrupted before it was confirmed")
         case .rollingBack: effect = machine.rollBack(remains.reason ?? "interrupted during rollback")
         case .committed, .rolledBack, .failed, .left, .stuck: effect = nil
@@ -119,10 +144,11 @@ extension Activation {
     var state: ProfileStatus.State {
         switch phase {
         case .staged: .staged
-        case .settingProfile, .runningScript, .makingCanary: .activating
+        case .runningScript, .makingCanary: .activating
         case .awaiting: .awaitingConfirmation
-        // Not committed until that is written down; until then only an earlier state can be read anyway.
-        case .committing: policy.needsConfirmation ? .awaitingConfirmation : .activating
+        case .settingProfile where !policy.setsProfileLast: .activating
+        // Not committed until that is written down; until then it stands where it was confirmed.
+        case .settingProfile, .settingBoot, .committing: policy.needsConfirmation ? .awaitingConfirmation : .activating
         case .rollingBack: .rollingBack
         case .ended(.committed): .committed
         case .ended(.rolledBack): .rolledBack

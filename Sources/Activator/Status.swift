@@ -4,6 +4,8 @@ import Shared
 /// The subcommand `status`, for one profile: reads, and changes nothing.
 struct Status: Sendable {
     let link: ProfileLink
+    /// How many of the last activations to tell of.
+    var history = 0
 
     func read() throws -> ProfileStatus {
         let generation = try link.generation()
@@ -15,11 +17,31 @@ struct Status: Sendable {
             return ProfileStatus(profile: link.path, generation: generation, activation: nil, holder: holder)
         }
         let isGuarded = !record.isFinished && holder != nil
-        let activation = ProfileStatus.Activation(
+        var activation = ProfileStatus.Activation(
             state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
             secondsLeft: secondsLeft(record))
-        return ProfileStatus(profile: link.path, generation: generation, activation: activation, holder: holder)
+        activation.lastLines = record.lastLines
+        var status = ProfileStatus(
+            profile: link.path, generation: generation, activation: activation, holder: holder)
+        status.system = ProfileStatus.System(generation: generation, before: record.runningSystem)
+        let ended = Journal(folder: folder).allEnded()
+        status.failedGenerations = failedGenerations(ended)
+        if history > 0 { status.history = ended.suffix(history).reversed().compactMap(\.entry) }
+        return status
+    }
+
+    private func failedGenerations(_ ended: [Record]) -> [Int] {
+        let present = link.generations()
+        // The same number may have been used for another one since.
+        var failed: Set<Int> = []
+        for generation in ended.compactMap(\.failedGeneration) {
+            if let number = generation.number, present[number] == generation.path { failed.insert(number) }
+        }
+        for record in ended where record.report?.verdict == .committed {
+            if let number = record.progress.profileSet?.number { failed.remove(number) }
+        }
+        return failed.sorted()
     }
 
     /// Where the profile is and how its last deploy ended, for a sentence.

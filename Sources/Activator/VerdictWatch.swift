@@ -67,7 +67,7 @@ struct VerdictWatch: Sendable {
             // Someone is at it already: wait for that one.
             return try await verdict(of: record.id)
         }
-        defer { lock.release() }
+        defer { lock.end() }
         if let report = try Journal(folder: folder).record(record.id)?.report { return report }
         let silent = Reporter(.silent)
         return try await Recovery(link: link, folder: folder, reporter: silent).finish(record, lock)

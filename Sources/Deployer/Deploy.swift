@@ -1,11 +1,5 @@
 import Shared
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 #if canImport(Glibc)
     import Glibc
 #else
@@ -15,6 +9,8 @@ import Shared
 @main
 struct Deploy {
     static func main() async {
+        let environment = currentEnvironment()
+        if let status = AskpassHelper.run(CommandLine.arguments, environment: environment) { exit(status) }
         let options: Options
         do {
             options = try Options(Array(CommandLine.arguments.dropFirst()))
@@ -26,30 +22,46 @@ struct Deploy {
         switch options.command {
         case .help: print(Options.help)
         case .version: print(Options.version)
-        case .deploy, .status: exit(await run(options).rawValue)
+        case .deploy, .status: exit(await run(options, environment).rawValue)
         }
     }
 
-    private static func run(_ options: Options) async -> ExitCode {
-        let environment = currentEnvironment()
+    private static func run(_ options: Options, _ environment: [String: String]) async -> ExitCode {
         let console: Console
         do {
             console = try Console(
                 showsDebug: options.debugLogs,
                 usesColor: Console.terminalWantsColor(STDERR_FILENO, environment: environment),
-                logDirectory: options.logDir)
+                logDirectory: options.logDir,
+                isLive: TerminalState.isLive(STDERR_FILENO, environment: environment),
+                events: options.json ? EventStream() : nil)
         } catch {
             say("deploy: error: no logs can be written: \(error)")
             return .failed
         }
-        let interruption = Interruption(console: console, brake: Brake())
-        let prompter = TerminalPrompter()
+        defer { console.finish() }
+        do {
+            let report = try RunReport(options, console)
+            report.begin()
+            let code = await run(options, console)
+            report.end(code)
+            return code
+        } catch {
+            console.tell(error)
+            return .failed
+        }
+    }
+
+    private static func run(_ options: Options, _ console: Console) async -> ExitCode {
+        let interruption = Interruption(
+            console: console, brake: Brake(), statusCommand: options.statusCommand)
+        let prompter = TerminalPrompter(screen: console)
         let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
             console.tell(.debug, line)
         }
         let run = Run(
             options: options, console: console, interruption: interruption, connector: connector,
-            askPassword: { try await prompter.ask(Question(text: $0, isSecret: true)) }, program: programPath())
+            askPassword: { try await prompter.ask(Question(text: $0, isSecret: true)) }, program: AskpassHelper.program)
         let task = Task { options.command == .status ? try await run.status() : try await run.deploy() }
         await interruption.listen { task.cancel() }
         do {
@@ -57,12 +69,6 @@ struct Deploy {
         } catch {
             return Failure(error).tell(on: console, wasInterrupted: interruption.isInterrupted)
         }
-    }
-
-    private static func programPath() -> String {
-        // Linux knows; elsewhere the first word is all there is.
-        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments.first
-            ?? "deploy"
     }
 
     private static func say(_ line: String) {

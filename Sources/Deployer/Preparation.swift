@@ -14,7 +14,9 @@ struct Preparation: Sendable {
     /// - Throws: ``PreparationError`` with every failure; nothing is activated then, and all connections are closed
     func run() async throws -> [ReadyNode] {
         async let built: Void = build()
-        let nodes = try await onEachNode(plan.nodes) { try await preflight.prepare($0) }
+        let nodes = try await onEachNode(plan.nodes) { node in
+            try await console.during(Activity(.preflight, node: node.name)) { try await preflight.prepare(node) }
+        }
         do {
             try await built
             _ = try await onEachNode(nodes) { try await supply($0) }
@@ -26,11 +28,11 @@ struct Preparation: Sendable {
     }
 
     private func build() async throws {
-        if plan.localDerivations.isEmpty == false {
-            let count = plan.profiles.count { !$0.remoteBuild }
-            console.tell(.info, "building \(count) profile\(count == 1 ? "" : "s")")
+        let count = plan.profiles.count { !$0.remoteBuild }
+        let text = plan.localDerivations.isEmpty ? nil : "building \(count) profile\(count == 1 ? "" : "s")"
+        try await console.during(Activity(.build), text) {
+            try await builder.build(plan, from: sources, Builder.Extras(options))
         }
-        try await builder.build(plan, from: sources, Builder.Extras(options))
     }
 
     /// Works on all nodes, so many at a time; after a failure the others still end, and every failure is reported.
@@ -52,20 +54,21 @@ struct Preparation: Sendable {
     private func supply(_ node: ReadyNode) async throws {
         for (connection, usesSubstitutes, profiles) in try transfers(of: node) {
             let paths = Set(profiles.map(\.path)).sorted()
-            console.tell(
-                .info, "copying \(paths.count == 1 ? "1 closure" : "\(paths.count) closures")", node: node.plan.name)
-            try await inStage(.copy, node) {
-                try await copier.copy(
-                    paths, to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
+            let text = "copying \(paths.count == 1 ? "1 closure" : "\(paths.count) closures")"
+            try await console.during(Activity(.copy, node: node.plan.name), text) {
+                try await inStage(.copy, node) {
+                    try await copier.copy(
+                        paths, to: connection, node: node.plan.name, usesSubstitutes: usesSubstitutes)
+                }
             }
         }
         let derivations = node.plan.remoteDerivations
         if !derivations.isEmpty {
-            console.tell(.info, "building on the node", node: node.plan.name)
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)
-            try await inStage(.build, node) {
-                try await remote.run(
-                    derivations, of: node.plan.ownBuilds, on: try node.sender, node.plan.name)
+            try await console.during(Activity(.remoteBuild, node: node.plan.name), "building on the node") {
+                try await inStage(.build, node) {
+                    try await remote.run(derivations, of: node.plan.ownBuilds, on: try node.sender, node.plan.name)
+                }
             }
         }
         for (host, profiles) in node.plan.hostBuilds {

@@ -32,10 +32,17 @@ struct Run: Sendable {
             asked.finish()
             let preparation = Preparation(
                 plan: plan, sources: requests.map { $0.source }, options: options, console: console,
-                preflight: preflight(try await agents), builder: builder(nix), copier: copier)
+                preflight: preflight(try await agents), builder: builder(nix, Activity(.build)), copier: copier)
             return try await preparation.run()
         }
-        let code = await activate(nodes)
+        let code: ExitCode
+        do {
+            try interruption.activationBegins()
+            code = await activate(nodes)
+        } catch {
+            for node in nodes { await node.close() }
+            throw error
+        }
         for node in nodes { await node.close() }
         return code
     }
@@ -71,7 +78,8 @@ struct Run: Sendable {
         let nix = try await detectNix()
         async let agents = AgentBinary.add(file: options.agent, program: program)
         let plan = try await plan(try requests(targets, nix), nix)
-        let report = StatusReport(preflight: preflight(try await agents), console: console, limit: options.parallel)
+        let report = StatusReport(
+            preflight: preflight(try await agents), console: console, limit: options.parallel, history: options.history)
         return await report.run(plan)
     }
 
@@ -97,12 +105,16 @@ struct Run: Sendable {
     }
 
     private func plan(_ requests: [EvaluationRequest], _ nix: Nix) async throws -> Plan {
-        for request in requests { console.tell(.info, "evaluating \(request.source)") }
+        for request in requests { console.step("evaluating \(request.source)") }
         let evaluator = evaluator(nix)
-        let evaluations = try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
-            .map { try $0.get() }
+        let evaluations = try await console.during(Activity(.evaluation)) {
+            try await sideBySide(requests, limit: options.parallel) { try await evaluator.evaluate($0) }
+                .map { try $0.get() }
+        }
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
-        return try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
+        let plan = try PlanMaker(overrides: options.overrides, localUser: user.name).plan(evaluations)
+        console.report(.planned(plan))
+        return plan
     }
 
     private func ask(about plan: Plan) async throws {
@@ -113,7 +125,11 @@ struct Run: Sendable {
         }
         console.tell(.info, "the following profiles are going to be deployed:")
         console.show(text)
-        try await Prompt.ask(say: { console.tell(.info, $0) }, readLine: { try await PromptInput().readLine() })
+        try await Prompt.ask(say: { console.tell(.info, $0) }) {
+            console.hold()
+            defer { console.release() }
+            return try await PromptInput().readLine()
+        }
     }
 
     /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
@@ -121,38 +137,48 @@ struct Run: Sendable {
         if options.skipChecks { return }
         if options.isInteractive { for await _ in consent {} }
         try Task.checkCancellation()
-        let builder = builder(nix)
+        let checks = Activity(.checks)
+        let builder = builder(nix, checks)
         for source in Set(sources) {
-            console.tell(.info, "running the checks of \(source)")
-            try await builder.check(source)
+            try await console.during(checks, "running the checks of \(source)") { try await builder.check(source) }
         }
     }
 
     // MARK: Activation
 
     private func activate(_ nodes: [ReadyNode]) async -> ExitCode {
-        interruption.activationBegins()
-        let mode = ActivationMode(
-            dryActivate: options.dryActivate, boot: options.boot,
-            agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
-            deployer: "\(user.name)@\(user.machine)")
         let rollout = Rollout(
-            connector: connector, console: console, mode: mode, limit: options.parallel, brake: interruption.brake)
-        var results = await rollout.run(nodes)
-        // What an interruption kept from starting is no failure that would take back the rest.
-        let hasFailed = results.contains { !$0.outcome.isSuccess && !$0.outcome.isNotStarted }
-        if hasFailed && wantsRevocation {
-            let revocation = Revocation(connector: connector, console: console, mode: mode)
-            results = await revocation.revoke(results, on: nodes)
-        }
-        if results.count > 1 || hasFailed { console.show(Summary(results: results).text) }
-        let code = ExitCode.worst(of: results.map(\.outcome.exitCode))
+            console: console, limit: options.parallel, brake: interruption.brake, underWay: interruption.underWay,
+            kind: options.dryActivate ? .dry : options.boot ? .boot : .live)
+        let results = options.dryActivate ? await rehearse(rollout, nodes) : await change(rollout, nodes)
+        console.show(Summary(results: results, progress: console.progress.model).text)
+        FailureTails(results: results, console: console).tell()
+        let code = ExitCode.worst(of: results.map(\.exitCode))
         return interruption.isInterrupted && code == .failed ? .interrupted : code
     }
 
-    private var wantsRevocation: Bool {
-        options.rollbackSucceeded && options.overrides.autoRollback != false && !options.dryActivate
+    /// The only way in which a dry run works on nodes: nothing in it can make a connection or change one.
+    private func rehearse(_ rollout: Rollout, _ nodes: [ReadyNode]) async -> [ProfileResult] {
+        let work = DryWork(console: console, mode: mode)
+        return await rollout.run(nodes) { await work.run($0, on: $1, $2) }
     }
+
+    private func change(_ rollout: Rollout, _ nodes: [ReadyNode]) async -> [ProfileResult] {
+        let work = ActivationWork(connector: connector, console: console, mode: mode)
+        let results = await rollout.run(nodes) { await work.run($0, on: $1, $2) }
+        // What an interruption kept from starting is no failure that would take back the rest.
+        guard results.contains(where: \.hasFailed), wantsRevocation else { return results }
+        return await Revocation(connector: connector, console: console, mode: mode).revoke(results, on: nodes)
+    }
+
+    private var mode: ActivationMode {
+        ActivationMode(
+            boot: options.boot, waitLock: options.waitLock,
+            agentOptions: AgentOptions(debugLogs: options.debugLogs, logDirectory: options.logDir),
+            deployer: "\(user.name)@\(user.machine)", statusCommand: options.statusCommand)
+    }
+
+    private var wantsRevocation: Bool { options.rollbackSucceeded && options.overrides.autoRollback != false }
 
     // MARK: Parts
 
@@ -163,9 +189,10 @@ struct Run: Sendable {
         return evaluator
     }
 
-    private func builder(_ nix: Nix) -> Builder {
+    private func builder(_ nix: Nix, _ activity: Activity) -> Builder {
         var builder = Builder(nix: nix, extraArguments: options.nixArguments)
-        builder.onLine = { [console] in console.relay($0, from: "nix") }
+        builder.onLine = { [console] in console.relay($0.text, from: "nix", weight: $0.weight) }
+        builder.onCounts = { [console] in console.report(.counted($0, activity)) }
         return builder
     }
 

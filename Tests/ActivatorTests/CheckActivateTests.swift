@@ -23,6 +23,12 @@ struct CheckActivateTests {
         #expect(try scratch.text("out") == "can be activated: web1.system\n")
     }
 
+    @Test func aPlainSystemPasses() throws {
+        try scratch.file("p/bin/switch-to-configuration", mode: 0o555)
+        try check().run()
+        #expect(try scratch.text("out") == "can be activated: web1.system\n")
+    }
+
     @Test func aProfileWithoutAScriptFailsWithWhatToDo() throws {
         try scratch.file("p/bin/x")
         problem(

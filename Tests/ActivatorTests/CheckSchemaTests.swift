@@ -23,6 +23,7 @@ struct CheckSchemaTests {
         node(#""profilesOrder":["b","a"],"profiles":{"1 2":{"path":"p","profilePath":"q"}}"#),
         profile(#""confirmTimeout":0,"activationTimeout":65535,"sshOpts":[],"unheardOf":1"#),
         #"{"sshUser":"a","user":"b","sudo":"doas -u","interactiveSudo":true,"sshOpts":["-p","1"],"remoteBuild":true}"#,
+        #"{"onPartialFailure":"warn"}"#,
         #"{"fastConnection":true,"autoRollback":false,"magicRollback":false,"tempPath":"/t","confirmTimeout":30.0}"#,
     ])
     func aCorrectDeployHasNoProblems(deploy: String) throws {
@@ -47,6 +48,7 @@ struct CheckSchemaTests {
             node(#""profiles":{"p":{"path":{"__functor":true}}}"#),
             "deploy.nodes.web1.profiles.p.path: expected a string, found a function"
         ),
+        (#"{"onPartialFailure":"ignore"}"#, "deploy.onPartialFailure: expected rollback or warn, found ignore"),
         (#"{"magicRollback":"no"}"#, "deploy.magicRollback: expected a boolean, found a string"),
         (#"{"confirmTimeout":1.5}"#, "deploy.confirmTimeout: expected an integer, found 1.5"),
         (#"{"confirmTimeout":-1}"#, "deploy.confirmTimeout: expected a number from 0 to 65535, found -1"),
@@ -68,7 +70,7 @@ struct CheckSchemaTests {
     @Test func everySettingOfTheSchemaIsDescribed() throws {
         let schema = try JSONDecoder().decode(CheckJSON.self, from: Data(contentsOf: interface))
         let sets = ["settings", "node", "profile"].compactMap { schema["$defs"]?[$0]?["properties"]?.members }
-        #expect(sets.map(\.count) == [14, 3, 2])
+        #expect(sets.map(\.count) == [15, 3, 2])
         for (name, setting) in sets.flatMap({ $0 }) {
             #expect(setting["description"]?.text?.hasSuffix(".") == true, "\(name)")
         }

@@ -80,7 +80,7 @@ extension AgentTests {
             let link = try ProfileLink(path: node.link)
             let folder = try #require(try StateFolder.find(beside: link))
             for await _ in FolderWatch(folder).wakes where folder.contains(record.confirmed) { break }
-            while bootTime() < record.deadline ?? 0 { try await Task.sleep(for: .milliseconds(50)) }
+            await untilBootTime(try #require(record.deadline))
             kill(guardian.id, SIGCONT)
             #expect(try await confirmation.end().verdict?.verdict == .committed)
             #expect(try await agent.end().verdict?.verdict == .committed)

@@ -134,11 +134,7 @@ extension AgentTests {
                 break
             }
             withExtendedLifetime(state) {}
-            agent.process.signal(SIGKILL)
-            _ = await agent.process.exit()
-            kill(ids[1], SIGKILL)
-            let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
-            try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
+            try await node.killAll(agent, guardian: ids[1])
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack)
             #expect(ProcessIdentity(of: ids[0]) == nil)

@@ -10,17 +10,6 @@ extension AgentTests {
 
         init() throws { node = try ScratchNode() }
 
-        /// Kills the relay, so that no one notices, then the guardian.
-        private func killBoth(_ agent: RunningAgent) async throws {
-            let guardian = try #require(try node.journal()?.guardian)
-            agent.process.signal(SIGKILL)
-            _ = await agent.process.exit()
-            kill(guardian.id, SIGKILL)
-            let link = try ProfileLink(path: node.link)
-            let folder = try #require(try StateFolder.find(beside: link))
-            try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
-        }
-
         @Test func theGuardianOutlivesItsRelay() async throws {
             try await node.generations([try await node.tracing("old")])
             let pipe = "\(node.path)/go"
@@ -41,16 +30,78 @@ extension AgentTests {
             try await agent.awaiting()
             let guardian = try #require(try node.journal()?.guardian)
             for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { kill(guardian.id, number) }
+            let watcher = try node.watcher()
+            for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { kill(watcher, number) }
             #expect(getsid(guardian.id) == guardian.id)
+            #expect(getsid(watcher) == watcher)
             #expect(try await node.confirm(request).verdict?.verdict == .committed)
             #expect(try await agent.end().exit == .code(0))
         }
 
-        @Test func aRelayThatSeesItsGuardianDieFinishesTheWork() async throws {
+        @Test func aGuardianThatDiesIsReplacedByItsWatcher() async throws {
             try await node.generations([try await node.tracing("old")])
             let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
             try await agent.awaiting()
-            kill(try #require(try node.journal()?.guardian).id, SIGKILL)
+            kill(try node.guardian(), SIGKILL)
+            let end = try await agent.end()
+            #expect(end.exit == .code(4))
+            #expect(end.verdict?.reason == "interrupted before it was confirmed")
+            let warning = "the guardian died before its verdict (signal 9 (KILL)): another one finishes its work"
+            #expect(end.warnings == [warning])
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        /// As after an out-of-memory kill with the login gone too: nobody comes who could ask.
+        @Test func aGuardianThatDiesIsReplacedThoughNobodyAsks() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
+            try await agent.awaiting()
+            agent.process.signal(SIGKILL)
+            _ = await agent.process.exit()
+            let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
+            kill(try node.guardian(), SIGKILL)
+            try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
+            #expect(try node.journal()?.report?.verdict == .rolledBack)
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        @Test func aGuardianThatDiesAgainAndAgainIsNotReplacedForEver() async throws {
+            let killer = "echo old >> \(node.trace); kill -9 $PPID; sleep 100"
+            try await node.generations([try await node.closure("old", killer)])
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
+            try await agent.awaiting()
+            let guardian = try node.guardian()
+            agent.process.signal(SIGKILL)
+            _ = await agent.process.exit()
+            let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
+            kill(guardian, SIGKILL)
+            try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
+            #expect(try node.journal()?.state == .rollingBack)
+            #expect(node.traced.filter { $0 == "old" }.count == 3)
+            // Whoever comes next gets on with it: it tries as often, then says so.
+            let end = try await node.run(.recover([node.location]))
+            #expect(end.verdict?.verdict == .stuck)
+            #expect(end.verdict?.rollbackFailure?.contains("4 guardians died one after the other") == true)
+        }
+
+        @Test func aGuardianLivesOnWithoutItsWatcher() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            kill(try node.watcher(), SIGKILL)
+            #expect(try await node.confirm(request).verdict?.verdict == .committed)
+            let end = try await agent.end()
+            #expect(end.exit == .code(0))
+            #expect(end.warnings == [])
+        }
+
+        @Test func aRelayThatSeesGuardianAndWatcherDieFinishesTheWork() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
+            try await agent.awaiting()
+            let guardian = try node.guardian()
+            kill(try node.watcher(), SIGKILL)
+            kill(guardian, SIGKILL)
             let end = try await agent.end()
             #expect(end.exit == .code(4))
             #expect(end.verdict?.reason == "interrupted before it was confirmed")
@@ -63,7 +114,7 @@ extension AgentTests {
             try await node.generations([old])
             let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
             try await agent.awaiting()
-            try await killBoth(agent)
+            try await node.killAll(agent)
             let status = try await node.status()
             #expect(status.activation?.state == .awaitingConfirmation)
             #expect(status.activation?.isGuarded == false)
@@ -82,7 +133,7 @@ extension AgentTests {
             let request = node.request(try await node.tracing("new"))
             let agent = try node.start(.activate(request))
             try await agent.awaiting()
-            try await killBoth(agent)
+            try await node.killAll(agent)
             let end = try await node.run(.recover([node.location, .path("\(node.path)/home/none")]))
             #expect(end.exit == .code(0))
             #expect(end.verdict?.verdict == .rolledBack)
@@ -98,7 +149,7 @@ extension AgentTests {
             try await agent.line("waiting")
             let confirmation = try node.start(
                 .confirm(ConfirmRequest(profile: node.location, nonce: request.session?.nonce ?? "")))
-            try await killBoth(agent)
+            try await node.killAll(agent)
             let end = try await confirmation.end()
             #expect(end.exit == .code(4))
             #expect(end.verdict?.reason == "interrupted during activation")
@@ -111,7 +162,7 @@ extension AgentTests {
             let agent = try node.start(.activate(node.request(try await node.tracing("new", script))))
             try await agent.event { if case .output = $0 { true } else { false } }
             guard case .output(_, let line)? = agent.events.last, let id = Int32(line) else { return }
-            try await killBoth(agent)
+            try await node.killAll(agent)
             #expect(ProcessIdentity(of: id) != nil)
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack, "\(end)")
@@ -119,26 +170,30 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
 
-        /// A nix-env that sleeps stands for one that is slow: it must not move the profile after the rollback.
+        /// A nix-env that waits stands for one that is slow: it must not move the profile after the rollback.
         @Test func aNixEnvThatStillRunsIsEndedFirst() async throws {
             let old = try await node.tracing("old")
             try await node.generations([old])
             let fake = "\(node.path)/bin"
             try FileManager.default.createDirectory(atPath: fake, withIntermediateDirectories: true)
+            let pipe = "\(fake)/go"
+            #expect(mkfifo(pipe, 0o600) == 0)
             let real = try #require(locateProgram("nix-env", path: node.environment["PATH"]))
-            let wrapper = "#!/bin/sh\n[ \"$3\" = --set ] && { echo > \(fake)/begun; sleep 3; }\nexec \(real) \"$@\"\n"
+            let wait = "[ \"$3\" = --set ] && { echo > \(fake)/begun; read x < \(pipe); }"
+            let wrapper = "#!/bin/sh\n\(wait)\nexec \(real) \"$@\"\n"
             try wrapper.write(toFile: "\(fake)/nix-env", atomically: true, encoding: .utf8)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(fake)/nix-env")
             var command = node.command(.activate(node.request(try await node.tracing("new"))))
             command.environment["PATH"] = "\(fake):\(node.environment["PATH"] ?? "")"
             let agent = try RunningAgent(command)
             for await _ in FolderWatch([fake]).wakes where access("\(fake)/begun", F_OK) == 0 { break }
-            let begun = bootTime()
-            try await killBoth(agent)
+            try await node.killAll(agent)
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack)
             #expect(end.warnings.contains { $0.contains("still ran") })
-            while bootTime() < begun + 4_000_000_000 { try await Task.sleep(for: .milliseconds(100)) }
+            // Nobody is left who waits to go on.
+            #expect(open(pipe, O_WRONLY | O_NONBLOCK | O_CLOEXEC) == -1)
+            #expect(errno == ENXIO)
             #expect(node.numbers == [1])
             #expect(node.generation == 1)
         }
@@ -150,7 +205,7 @@ extension AgentTests {
             request.autoRollback = false
             let agent = try node.start(.activate(request))
             try await agent.line("waiting")
-            try await killBoth(agent)
+            try await node.killAll(agent)
             #expect(try await node.run(.recover([node.location])).verdict?.verdict == .left)
             #expect(node.generation == 2)
         }
@@ -159,7 +214,7 @@ extension AgentTests {
             let new = try await node.tracing("new")
             let agent = try node.start(.activate(node.request(new)))
             try await agent.awaiting()
-            try await killBoth(agent)
+            try await node.killAll(agent)
             let before = try listing(node.path)
             _ = try await node.status()
             var dry = node.request(try await node.closure("dry", "true"))

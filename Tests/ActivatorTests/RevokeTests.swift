@@ -81,6 +81,64 @@ extension AgentTests {
             #expect(node.traced == ["two boot=0"])
         }
 
+        @Test func whatStillWaitsForItsConfirmationIsRolledBackAtOnce() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = node.request(try await node.tracing("new"), confirmTimeout: 600)
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            let end = try await revoke(request)
+            #expect(end.exit == .code(0))
+            #expect(end.warnings.contains { $0.contains("still under way") })
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(end.verdict?.reason == "it was revoked")
+            #expect(try await agent.end().verdict == end.verdict)
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+            #expect(try await node.confirm(request).exit == .code(4))
+        }
+
+        @Test func whatStillRunsEndsFirstAndIsThenRolledBack() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let pipe = "\(node.path)/go"
+            #expect(mkfifo(pipe, 0o600) == 0)
+            let script = "echo waiting; read x < \(pipe); echo whole >> \(node.trace)"
+            let request = node.request(try await node.tracing("new", script), confirmTimeout: 600)
+            let agent = try node.start(.activate(request))
+            try await agent.line("waiting")
+            let command = AgentCommand.revoke(RevokeRequest(profile: node.location, nonce: request.session?.nonce))
+            let revocation = try node.start(command)
+            try await revocation.event { if case .warning = $0 { true } else { false } }
+            try "go\n".write(toFile: pipe, atomically: false, encoding: .utf8)
+            #expect(try await revocation.end().verdict?.verdict == .rolledBack)
+            #expect(try await agent.end().verdict?.verdict == .rolledBack)
+            #expect(node.traced == ["new boot=0", "whole", "old boot=0"])
+        }
+
+        /// As deploy-rs's own deployer would, of what deploy-rs's own deployer has begun.
+        @Test func withoutNoncesToo() async throws {
+            try await node.generations([try await node.tracing("old")])
+            var request = node.request(try await node.tracing("new"), confirmTimeout: 600, nonce: nil)
+            request.tempPath = "\(node.path)/tmp"
+            let agent = try node.start(.activate(request))
+            let folder = "\(node.path)/tmp"
+            let canary = "\(folder)/\(LegacyCanary.name(request.closure))"
+            for await _ in FolderWatch([folder]).wakes where access(canary, F_OK) == 0 { break }
+            let end = try await revoke(nil)
+            #expect(end.exit == .code(0))
+            #expect(try await agent.end().exit == .code(1))
+            #expect(access(canary, F_OK) != 0)
+            #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        @Test func anothersActivationIsNotCutShort() async throws {
+            let request = try await node.deploy(try await node.tracing("one"))
+            let agent = try node.start(.activate(node.request(try await node.tracing("two"), confirmTimeout: 600)))
+            try await agent.awaiting()
+            for revoked in [request, nil] { #expect(try await revoke(revoked).exit != .code(0)) }
+            #expect(try node.journal()?.state == .awaitingConfirmation)
+            agent.process.signal(SIGKILL)
+            kill(try #require(try node.journal()?.guardian).id, SIGKILL)
+        }
+
         @Test func withNothingToGoBackToItChangesNothing() async throws {
             try await node.generations([try await node.tracing("one")])
             let end = try await revoke(nil)

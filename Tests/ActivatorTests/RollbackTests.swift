@@ -70,6 +70,28 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
 
+        /// The old generation hangs when it is activated again.
+        @Test func aHangingRollbackEndsInTime() async throws {
+            let old = try await node.tracing("old", "[ ! -e \(node.path)/broken ] || sleep 1000")
+            try await node.generations([old])
+            var request = node.request(try await node.tracing("new", "touch \(node.path)/broken; exit 1"))
+            request.session?.activationTimeout = 1
+            let end = try await node.activate(request)
+            #expect(end.verdict?.verdict == .stuck)
+            #expect(end.verdict?.rollbackFailure?.contains("it did not end within 1 s and was ended") == true)
+            #expect(node.generation == 1)
+        }
+
+        @Test func aRollbackHasALimitWhereTheActivationHasNone() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let link = try ProfileLink(path: node.link)
+            var record = try Record(request, link)
+            let generations = Generations(link: link, nix: Nix(node.environment))
+            #expect(Rollback(record: record, generations: generations, events: EventLog()).limit == .seconds(240))
+            record.activationTimeout = 7
+            #expect(Rollback(record: record, generations: generations, events: EventLog()).limit == .seconds(7))
+        }
+
         @Test func aFirstDeployTakesItsLinkAway() async throws {
             let closure = try await node.closure(
                 "new", "exit 1", files: ["deactivate": "echo deactivate $PROFILE >> \(node.trace)"])
@@ -142,16 +164,17 @@ extension AgentTests {
             (["bin/switch-to-configuration": "echo switch $1 >> TRACE"], false, "switch switch"),
             (["bin/switch-to-configuration": "echo switch $1 >> TRACE"], true, "switch boot"),
             (["activate": "echo home >> TRACE"], false, "home"),
+            (["activate": "echo home >> TRACE"], true, nil),
         ])
         func aForeignGenerationIsActivatedInItsOwnWay(
-            files: [String: String], boot: Bool, expected: String
+            files: [String: String], boot: Bool, expected: String?
         ) async throws {
             let files = files.mapValues { $0.replacingOccurrences(of: "TRACE", with: node.trace) }
             try await node.generations([try await node.closure("foreign", nil, files: files)])
             var request = node.request(try await node.closure("new", "exit 1"))
             request.boot = boot
             #expect(try await node.activate(request).verdict?.verdict == .rolledBack)
-            #expect(node.traced == [expected])
+            #expect(node.traced == [expected].compactMap { $0 })
         }
 
         @Test func anUnknownGenerationIsLinkedAndThatIsSaid() async throws {

@@ -93,3 +93,11 @@ final class RunningAgent: Sendable {
         }
     }
 }
+
+/// Waits until the clock that counts since boot has come to this time, in nanoseconds.
+func untilBootTime(_ time: Int64) async {
+    let (times, over) = AsyncStream.makeStream(of: Void.self)
+    let timer = BootTimer(after: .nanoseconds(max(1, time - bootTime()))) { @Sendable in over.finish() }
+    for await _ in times {}
+    withExtendedLifetime(timer) {}
+}

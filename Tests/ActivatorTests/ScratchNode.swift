@@ -131,6 +131,30 @@ final class ScratchNode: Sendable {
         return try Journal(folder: folder).read()
     }
 
+    /// The process of the guardian that works on the profile, as its journal says.
+    func guardian() throws -> Int32 {
+        let record = try journal()
+        return try #require(record?.guardian).id
+    }
+
+    /// The process that would replace it.
+    func watcher() throws -> Int32 {
+        let parent = parent(of: try guardian())
+        return try #require(parent)
+    }
+
+    /// Kills an agent, so that no one notices, then its guardian and whoever watches over that.
+    func killAll(_ agent: RunningAgent, guardian: Int32? = nil) async throws {
+        let id = try guardian ?? self.guardian()
+        agent.process.signal(SIGKILL)
+        _ = await agent.process.exit()
+        let watcher = parent(of: id)
+        kill(try #require(watcher), SIGKILL)
+        kill(id, SIGKILL)
+        let folder = try #require(try StateFolder.find(beside: ProfileLink(path: link)))
+        try FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)
+    }
+
     /// The built agent: beside the test bundle, where the same build puts both.
     static let agent: String = {
         if let path = currentEnvironment()["ACTIVATE"] { return path }
@@ -138,6 +162,12 @@ final class ScratchNode: Sendable {
             .map { URL(fileURLWithPath: $0).deletingLastPathComponent().path }
         return folders.map { "\($0)/activate" }.first { isRunnable($0) } ?? "/nonexistent/activate"
     }()
+}
+
+/// The process that has started this one, or taken it over; nil if it is gone.
+func parent(of id: Int32) -> Int32? {
+    guard let text = readTextFile("/proc/\(id)/stat"), let end = text.lastIndex(of: ")") else { return nil }
+    return text[text.index(after: end)...].split(separator: " ").dropFirst().first.flatMap { Int32($0) }
 }
 
 extension Process {

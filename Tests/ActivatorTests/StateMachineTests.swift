@@ -7,13 +7,17 @@ private typealias Event = Activation.Event
 
 private let events: [Event] = [
     .begin, .profileSet, .setFailed("a", linkMoved: false), .setFailed("b", linkMoved: true), .scriptSucceeded,
-    .scriptFailed("c"), .canaryMade, .canaryFailed("d"), .confirmed, .expired("e"), .commitWritten, .commitFailed("f"),
-    .undone(note: nil), .undone(note: "g"), .undoFailed("h"),
+    .scriptFailed("c"), .canaryMade, .canaryFailed("d"), .confirmed, .expired("e"), .bootSet, .bootFailed("i"),
+    .commitWritten, .commitFailed("f"), .undone(note: nil), .undone(note: "g"), .undoFailed("h"),
 ]
 
 private let policies: [Activation.Policy] = [false, true].flatMap { magic in
     [false, true].flatMap { auto in
-        [false, true].map { Activation.Policy(magicRollback: magic, autoRollback: auto, boot: $0) }
+        [false, true].flatMap { boot in
+            [Activation.Kind.wrapped, .system].map {
+                Activation.Policy(magicRollback: magic, autoRollback: auto, boot: boot, kind: $0)
+            }
+        }
     }
 }
 
@@ -92,7 +96,8 @@ func everyPhaseHasAWayToItsVerdict(policy: Activation.Policy) {
 @Test(arguments: policies)
 func aConfirmationCountsOnlyWhileItIsAwaited(policy: Activation.Policy) {
     for (machine, event, effect) in reachable(policy) where event == .confirmed {
-        #expect((effect == .commit) == (machine.phase == .awaiting), "\(machine.phase)")
+        #expect((effect != nil) == (machine.phase == .awaiting), "\(machine.phase)")
+        #expect(effect == nil || effect == (policy.setsProfileLast ? .setProfile : .commit))
     }
 }
 
@@ -100,13 +105,14 @@ func aConfirmationCountsOnlyWhileItIsAwaited(policy: Activation.Policy) {
 func aFailedScriptIsLeftOnlyWithoutAutoRollback(policy: Activation.Policy) {
     var machine = Activation(policy)
     _ = machine.handle(.begin)
-    _ = machine.handle(.profileSet)
-    let effect = machine.handle(.scriptFailed("x"))
+    if !policy.setsProfileLast { _ = machine.handle(.profileSet) }
+    let isBoot = policy.kind == .system && policy.boot
+    let effect = machine.handle(isBoot ? .bootFailed("x") : .scriptFailed("x"))
     #expect(effect == (policy.autoRollback ? .undo : .conclude(.left, reason: "x")))
 }
 
 @Test func bootAndNoMagicRollbackCommitAtOnce() {
-    for policy in policies where !policy.needsConfirmation {
+    for policy in policies where !policy.needsConfirmation && policy.kind == .wrapped {
         var machine = Activation(policy)
         #expect(machine.handle(.begin) == .setProfile)
         #expect(machine.handle(.profileSet) == .runScript)
@@ -128,4 +134,48 @@ func whoTakesOverNeverActivates(policy: Activation.Policy) {
     let policy = Activation.Policy(magicRollback: true, autoRollback: true, boot: false)
     let remains = Activation.Remains(state: .awaitingConfirmation, isConfirmed: true, reason: nil)
     #expect(Activation.resuming(remains, policy).1 == .commit)
+    let system = Activation.Policy(magicRollback: true, autoRollback: true, boot: false, kind: .system)
+    #expect(Activation.resuming(remains, system).1 == .setProfile)
+}
+
+private func effects(_ policy: Activation.Policy, _ events: [Event]) -> [Activation.Effect?] {
+    var machine = Activation(policy)
+    return events.map { machine.handle($0) }
+}
+
+@Test func aPlainSystemMovesItsProfileAndTheNextBootLast() {
+    for policy in policies where policy.setsProfileLast {
+        let confirmation: [Event] = policy.needsConfirmation ? [.canaryMade, .confirmed] : []
+        let waiting: [Activation.Effect?] = policy.needsConfirmation ? [.makeCanary, .awaitConfirmation] : []
+        #expect(
+            effects(policy, [.begin, .scriptSucceeded] + confirmation + [.profileSet, .bootSet, .commitWritten])
+                == [.runScript] + waiting + [.setProfile, .setBoot, .commit, .conclude(.committed, reason: nil)])
+    }
+}
+
+@Test func aPlainSystemForTheNextBootIsNeverRun() {
+    for policy in policies where policy.kind == .system && policy.boot {
+        #expect(
+            effects(policy, [.begin, .profileSet, .bootSet, .commitWritten])
+                == [.setProfile, .setBoot, .commit, .conclude(.committed, reason: nil)])
+        #expect(!reachable(policy).contains { $0.effect == .runScript })
+    }
+}
+
+@Test(arguments: policies)
+func aPlainSystemIsSetOnlyOnceItMayStay(policy: Activation.Policy) {
+    guard policy.setsProfileLast else { return }
+    for (machine, event, effect) in reachable(policy) where effect == .setProfile {
+        #expect(
+            machine.phase == .awaiting && event == .confirmed
+                || machine.phase == .runningScript && event == .scriptSucceeded && !policy.needsConfirmation)
+    }
+}
+
+@Test(arguments: policies)
+func afterAPlainSystemRanNothingCountsAsUnchanged(policy: Activation.Policy) {
+    guard policy.setsProfileLast else { return }
+    for (machine, _, effect) in reachable(policy) where verdict(effect) == .failed {
+        #expect(machine.phase == .staged)
+    }
 }

@@ -127,7 +127,7 @@ struct ClosureAgentTests {
             let link = "\(folder)/p"
             var query = ProfileLookQuery(location: .path(link), marker: "m", removing: "\(folder)/canary")
             func look() async throws -> ProfileLook? { query.parse(try await LocalCommand(query.words).run().text) }
-            #expect(try await look() == ProfileLook(generation: nil, stamp: ""))
+            #expect(try await look() == ProfileLook(generation: nil, stamp: "", link: link))
             let target = isRelative ? "p-7-link" : "\(folder)/p-7-link"
             let words = "ln -s /nix/store/x \(folder)/p-7-link; ln -s \(target) \(link); touch \(folder)/canary"
             _ = try await LocalCommand(["sh", "-c", words]).run()

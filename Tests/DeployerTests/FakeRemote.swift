@@ -94,18 +94,22 @@ final class FakeNode: Sendable {
 
 struct FakeConnector: Connector {
     let node: FakeNode
+    var doubt: HostDoubt?
 
     func connect(_ destination: Destination) async throws -> any Remote {
         try node.connect()
-        return FakeRemote(node: node)
+        return FakeRemote(node: node, doubt: doubt)
     }
 }
 
 struct FakeRemote: Remote {
     let node: FakeNode
 
-    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
-        FakeProcess(answer: node.take(words, input))
+    var doubt: HostDoubt?
+
+    func start(_ words: [String], input: RemoteInput) async throws -> any RemoteProcess {
+        if input.holdsSecret, let doubt { throw doubt.error }
+        return FakeProcess(answer: node.take(words, input.bytes))
     }
 
     func bridge(

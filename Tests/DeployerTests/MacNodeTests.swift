@@ -29,7 +29,8 @@ struct MacNodeTests {
         var mode = ActivationMode(deployer: "me")
         mode.boot = boot
         let agent = ClosureAgent(profile: profile, connection: connection, mode: mode)
-        let outcome = await ClosureActivation(agent: agent, connector: connector, console: console).run()
+        let activation = ClosureActivation(agent: agent, connector: connector, console: console, tail: OutputTail())
+        let outcome = await activation.run()
         let commands = node.commands.map { $0.joined(separator: " ") }.filter { !$0.contains("sh -c") }
         return (outcome, commands)
     }

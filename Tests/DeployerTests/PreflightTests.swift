@@ -71,11 +71,43 @@ struct PreflightTests {
         #expect(throws: PreflightError.self) { try query.parse(text) }
     }
 
+    @Test(arguments: [
+        (["KillUserProcesses=no", "linger app no"], []), (["KillUserProcesses=yes", "linger app no"], ["app", "web"]),
+        (["KillUserProcesses=yes", "linger app yes", "linger web "], ["web"]), ([], []),
+        (["KillUserProcesses=yes", "KillOnlyUsers=alice deploy"], ["app", "web"]),
+        (["KillUserProcesses=yes", "KillOnlyUsers=alice", "KillExcludeUsers="], []),
+        (["KillUserProcesses=yes", "KillExcludeUsers=root deploy"], []),
+    ])
+    func aGuardianEndsWithTheLoginWhereLogindKillsAndTheUserDoesNotLinger(lines: [String], users: [String]) throws {
+        let query = try #require(LoginEndQuery(sshUser: "deploy", users: ["web", "root", "app", "app"], marker: "m"))
+        let text = "KillUserProcesses=yes\n" + lines.map { "m \($0)\n" }.joined()
+        #expect(query.endangered(text) == users)
+    }
+
+    @Test func theQuestionForTheEndOfALoginWorksInARealShell() async throws {
+        let query = try #require(LoginEndQuery(sshUser: "deploy", users: ["a b"], marker: "m"))
+        let result = try await LocalCommand(query.words).run()
+        #expect(result.exit == .code(0))
+        #expect(result.errorOutput == [])
+    }
+
+    @Test func rootsGuardiansAndRootsLoginsNeedNoLingering() {
+        #expect(LoginEndQuery(sshUser: "root", users: ["app"], marker: "m") == nil)
+        #expect(LoginEndQuery(sshUser: "deploy", users: ["root"], marker: "m") == nil)
+    }
+
+    @Test func rootStartsTheAgentOfAnotherUserAsAUnit() {
+        let words = RootUnit.words(for: "app", ["/a/bin/activate", "status", "$x"])
+        #expect(words.prefix(6) == ["systemd-run", "--quiet", "--wait", "--pipe", "--collect", "--uid=app"])
+        #expect(words.suffix(4) == ["--", "/a/bin/activate", "status", "$$x"])
+    }
+
     @Test func aPasswordGoesToStandardInputAndShowsNowhere() {
         let secret = Secret(Array("hunter2".utf8))
         let command = Elevation.password(["sudo", "-u", "root"], secret).applied(to: ["id"])
         #expect(command.words == ["sudo", "-u", "root", "-S", "-p", "", "id"])
-        #expect(command.input == Array("hunter2\n".utf8))
+        #expect(command.input.bytes == Array("hunter2\n".utf8))
+        #expect(command.input.holdsSecret)
         #expect(!"\(secret) \(String(reflecting: Elevation.password(["sudo"], secret)))".contains("hunter2"))
     }
 }

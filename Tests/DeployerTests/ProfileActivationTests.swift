@@ -3,9 +3,8 @@ import Testing
 
 @testable import Deployer
 
-/// The new generation of the profile in these tests.
-private let new = Generation(number: 2, path: "/nix/store/new")
-private let old = Generation(number: 1, path: "/nix/store/old")
+private let new = ActivationScene.new
+private let old = ActivationScene.old
 private let committed = VerdictReport(.committed, generation: new)
 private let rolledBack = VerdictReport(.rolledBack, generation: old, reason: "not confirmed")
 
@@ -19,26 +18,11 @@ private let confirmLine =
 
 @Suite(.timeLimit(.minutes(1)))
 struct ProfileActivationTests {
-    private let profile = PlannedProfile(
-        node: NodeName("web1"), name: ProfileName("system"), path: "/nix/store/new", derivations: [],
-        destination: Destination(host: "web1", user: "admin", options: []), user: "root",
-        location: .named(user: "root", name: "system"), elevation: ["sudo", "-u", "root"], interactiveSudo: false,
-        fastConnection: false, autoRollback: true, magicRollback: true, remoteBuild: false, tempPath: nil,
-        confirmTimeout: 30, activationTimeout: nil)
-
-    private func run(_ node: FakeNode, _ change: (inout ActivationMode) -> Void = { _ in }) async throws
-        -> ProfileOutcome
-    {
-        var mode = ActivationMode(deployer: "alice@laptop")
-        change(&mode)
-        let connection = ReadyConnection(
-            destination: profile.destination,
-            login: NodeLogin(FakeRemote(node: node), to: profile.destination, connector: FakeConnector(node: node)),
-            nixDaemon: "/usr/bin/nix-daemon",
-            agent: "/nix/store/agent", elevations: [profile.elevation: .words(profile.elevation)])
+    private func run(_ node: FakeNode) async throws -> ProfileOutcome {
+        let scene = try ActivationScene(node)
         let activation = ProfileActivation(
-            profile: profile, connection: connection, connector: FakeConnector(node: node),
-            console: try Console(showsDebug: false, usesColor: false, logDirectory: nil), mode: mode, nonce: "00ff")
+            profile: scene.profile, connection: scene.connection, connector: scene.connector, console: scene.console,
+            mode: scene.mode, nonce: ActivationScene.nonce, tail: OutputTail())
         return await activation.run()
     }
 
@@ -120,15 +104,5 @@ struct ProfileActivationTests {
             return
         }
         #expect(found == holder)
-    }
-
-    @Test func aDryRunEndsWithTheScript() async throws {
-        let node = FakeNode().on("activate", .events(.activationEnded(.code(3), timedOut: false)))
-        guard case .dryRun(let exit) = try await run(node, { $0.dryActivate = true }) else {
-            Issue.record("expected a dry run")
-            return
-        }
-        #expect(exit == .code(3))
-        #expect(node.commands.first?.contains("--dry-activate") == true)
     }
 }

@@ -30,6 +30,64 @@ struct SSHCommandTests {
         await remote.close()
     }
 
+    @Test(
+        .enabled("sshd has no ChannelTimeout before 9.2") {
+            try await OpenSSHVersion.ofSystem(currentEnvironment()) >= .init(9, 2)
+        })
+    func aChannelThatClosesWithoutAWordIsNoSuccess() async throws {
+        let server = try await SSHTestServer.start(["ChannelTimeout session:command=1s"])
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        #expect(try await remote.run(["sleep", "30"]).exit == .missing)
+        await remote.close()
+        // With OpenSSH the local ssh has a status of its own for that.
+        let other = try await testConnector(.openssh).connect(server.destination())
+        #expect(try await other.run(["sleep", "30"]).exit.isSuccess == false)
+        await other.close()
+    }
+
+    @Test func everyExitStatusIsSeenAmongManyChannels() async throws {
+        let server = try await SSHTestServer.start(["MaxSessions 40"])
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        let exits = try await withThrowingTaskGroup(of: (Int, RemoteExit).self) { group in
+            for number in 0..<120 {
+                group.addTask { (number, try await remote.run(["sh", "-c", "exit \(number % 3)"]).exit) }
+            }
+            return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        for number in 0..<120 { #expect(exits[number] == .code(Int32(number % 3))) }
+        await remote.close()
+    }
+
+    @Test func aSessionMayBeClosedUnderItsCommands() async throws {
+        let server = try await SSHTestServer.start()
+        for round in 1...5 {
+            let remote = try await testConnector(.libssh2).connect(server.destination())
+            let flowing = OneShot<Bool>()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 1...6 {
+                    group.addTask {
+                        let input = number.isMultiple(of: 2) ? noise(4 << 20) : []
+                        let process = try await remote.start(["sh", "-c", "cat >/dev/null & yes"], input: input)
+                        var pieces = 0
+                        let error = await #expect(throws: SSHError.self) {
+                            for try await _ in process.output {
+                                pieces += 1
+                                if pieces == round * 3 { flowing.set(true) }
+                            }
+                            _ = try await process.exit()
+                        }
+                        guard case .lost? = error else { throw TestFailure("\(error as Any)") }
+                        // What is left of it may still be asked.
+                        await #expect(throws: SSHError.self) { try await process.exit() }
+                    }
+                }
+                #expect(try await flowing.value(within: .seconds(20)) == true)
+                await remote.close()
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test(arguments: both)
     func aStatusOf255IsTheCommandsOwn(choice: TransportChoice) async throws {
         let server = try await SSHTestServer.start()

@@ -139,11 +139,13 @@ struct SSHConnectionTests {
     }
 
     @Test func anIdleConnectionAnswersTheServersQuestions() async throws {
-        // The server would end it after two seconds without an answer.
-        let server = try await SSHTestServer.start(["ClientAliveInterval 1", "ClientAliveCountMax 2"])
-        let options = ["-o", "ServerAliveInterval=1"]
+        // The server asks after a second of silence, and would end it after four questions without an answer.
+        let server = try await SSHTestServer.start([
+            "ClientAliveInterval 1", "ClientAliveCountMax 4", "LogLevel DEBUG1",
+        ])
+        let options = ["-o", "ServerAliveInterval=6"]
         let remote = try await testConnector(.libssh2).connect(server.destination(options))
-        try await Task.sleep(for: .seconds(4))
+        try await server.log.wait(for: "for keepalive", times: 3)
         #expect(try await remote.run(["echo", "hello"]).text == "hello\n")
         await remote.close()
     }

@@ -4,16 +4,25 @@ import Testing
 
 @testable import Deployer
 
+/// The program itself, which is built beside the tests.
+let builtDeploy: String = {
+    let tests =
+        (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return URL(fileURLWithPath: tests).deletingLastPathComponent().path + "/deploy"
+}()
+
 /// A connector that sees nothing of the account's own agent.
 func testConnector(
     _ choice: TransportChoice = .automatic,
-    prompter: TestPrompter = TestPrompter(),
+    prompter: any Prompter = TestPrompter(),
     agent: String? = nil,
     log: TestLog = TestLog()
 ) -> SSHConnector {
     var environment = currentEnvironment()
     environment["SSH_AUTH_SOCK"] = agent
-    return SSHConnector(choice: choice, prompter: prompter, environment: environment) { log.add($0) }
+    return SSHConnector(
+        choice: choice, prompter: prompter, environment: environment, askpassHelper: builtDeploy
+    ) { log.add($0) }
 }
 
 @Suite(.serialized, .timeLimit(.minutes(2)))

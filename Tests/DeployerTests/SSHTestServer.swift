@@ -8,13 +8,17 @@ import Synchronization
 final class SSHTestServer: Sendable {
     let folder: String
     let port: Int
+    let log: ServerLog
+    private let isolation: [String]
     private let process: Mutex<LocalProcess?>
 
     static let user = LocalAccount(environment: currentEnvironment()).name
 
-    private init(folder: String, port: Int, process: LocalProcess) {
+    private init(folder: String, port: Int, isolation: [String], process: LocalProcess, log: ServerLog) {
         self.folder = folder
         self.port = port
+        self.isolation = isolation
+        self.log = log
         self.process = Mutex(process)
     }
 
@@ -30,8 +34,12 @@ final class SSHTestServer: Sendable {
         for _ in 1...3 where (try? FileManager.default.removeItem(atPath: folder)) != nil { break }
     }
 
-    /// - Parameter options: further lines of its configuration, which come first and so win
-    static func start(_ options: [String] = []) async throws -> SSHTestServer {
+    /// - Parameters:
+    ///   - options: further lines of its configuration, which come first and so win
+    ///   - isolation: words in front of sshd's own, given its folder
+    static func start(
+        _ options: [String] = [], isolation: (String) throws -> [String] = { _ in [] }
+    ) async throws -> SSHTestServer {
         let folder = try makeScratchFolder()
         for type in ["ed25519", "ecdsa"] { try await makeKey("\(folder)/host_\(type)", type: type) }
         try await makeKey("\(folder)/id_ed25519", type: "ed25519")
@@ -47,29 +55,22 @@ final class SSHTestServer: Sendable {
                 "MaxStartups 100", "LogLevel VERBOSE",
             ]
         try write(lines.joined(separator: "\n") + "\n", to: "\(folder)/sshd_config")
-        let process = try await launch(folder)
-        let server = SSHTestServer(folder: folder, port: port, process: process)
+        let isolation = try isolation(folder)
+        let log = ServerLog()
+        let process = try await launch(folder, isolation, log)
+        let server = SSHTestServer(folder: folder, port: port, isolation: isolation, process: process, log: log)
         try server.writeClientConfiguration()
         try server.trustHostKeys()
         return server
     }
 
-    private static func launch(_ folder: String) async throws -> LocalProcess {
-        let ready = OneShot<Bool>()
-        let text = Mutex("")
+    private static func launch(_ folder: String, _ isolation: [String], _ log: ServerLog) async throws -> LocalProcess {
         let program = locateProgram("sshd", path: "/usr/sbin:/usr/bin:/run/current-system/sw/bin") ?? "sshd"
-        var command = LocalCommand([program, "-D", "-e", "-f", "\(folder)/sshd_config"])
+        var command = LocalCommand(isolation + [program, "-D", "-e", "-f", "\(folder)/sshd_config"])
         command.grouping = .ownSession
-        let process = try LocalProcess.start(command) { @Sendable _, bytes in
-            let isReady = text.withLock { text in
-                text += String(decoding: bytes, as: UTF8.self)
-                return text.contains("Server listening on")
-            }
-            if isReady { ready.set(true) }
-        }
-        guard try await ready.value(within: .seconds(10)) == true else {
-            throw TestFailure(text.withLock { $0 })
-        }
+        let before = log.count("Server listening on")
+        let process = try LocalProcess.start(command) { @Sendable _, bytes in log.add(bytes) }
+        try await log.wait(for: "Server listening on", times: before + 1)
         return process
     }
 
@@ -80,7 +81,7 @@ final class SSHTestServer: Sendable {
         let old = process.withLock { $0 }
         old?.signal(SIGKILL)
         _ = await old?.exit()
-        let new = try await Self.launch(folder)
+        let new = try await Self.launch(folder, isolation, log)
         process.withLock { $0 = new }
         return self
     }
@@ -114,6 +115,39 @@ final class SSHTestServer: Sendable {
     }
 }
 
+/// What a server has logged so far.
+final class ServerLog: Sendable {
+    private struct State {
+        var text = ""
+        var waiters: [(word: String, times: Int, ready: OneShot<Bool>)] = []
+    }
+    private let state = Mutex(State())
+
+    func add(_ bytes: [UInt8]) {
+        let ready = state.withLock { state in
+            state.text += String(decoding: bytes, as: UTF8.self)
+            return state.waiters.filter { count($0.word, in: state.text) >= $0.times }.map(\.ready)
+        }
+        for one in ready { one.set(true) }
+    }
+
+    /// How often these words are in it.
+    func count(_ words: String) -> Int { state.withLock { count(words, in: $0.text) } }
+
+    /// Waits until the server has logged these words so many times.
+    func wait(for words: String, times: Int = 1) async throws {
+        let ready = OneShot<Bool>()
+        let isThere = state.withLock { state in
+            state.waiters.append((words, times, ready))
+            return count(words, in: state.text) >= times
+        }
+        if isThere { return }
+        guard try await ready.value(within: .seconds(20)) == true else { throw TestFailure(state.withLock { $0.text }) }
+    }
+
+    private func count(_ words: String, in text: String) -> Int { text.components(separatedBy: words).count - 1 }
+}
+
 struct TestFailure: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
@@ -134,6 +168,13 @@ final class TestPrompter: Prompter {
         asked.withLock { $0.append(question) }
         return answers.withLock { $0.isEmpty ? nil : Secret(Array($0.removeFirst().utf8)) }
     }
+}
+
+/// Somebody who is there and never answers.
+struct MutePrompter: Prompter {
+    let terminal = AsyncLock()
+    var canAsk: Bool { true }
+    func askNow(_ question: Question) async throws -> Secret? { nil }
 }
 
 /// Keeps debug lines.

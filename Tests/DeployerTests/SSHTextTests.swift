@@ -86,11 +86,11 @@ struct SSHTextTests {
         var configuration = SSHConfiguration(originalHost: "web1", hostName: "web1", user: "me")
         let line = OpenSSHCommandLine(destination: destination, configuration: configuration, folder: "/tmp/x")
         #expect(
-            line.master(isBatch: true).joined(separator: " ")
+            line.master().joined(separator: " ")
                 == "ssh -N -E /tmp/x/master.log -o ControlMaster=yes -o ControlPath=/tmp/x/s "
                 + "-o ControlPersist=no -o LogLevel=INFO -o PermitLocalCommand=yes -o LocalCommand=echo ready "
                 + "-o RemoteCommand=none -o RequestTTY=no -o ClearAllForwardings=yes -o ConnectTimeout=10 "
-                + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -o BatchMode=yes -l me -p 2222 -T -- web1")
+                + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -l me -p 2222 -T -- web1")
         #expect(
             line.command("'it'\\''s'", log: "/tmp/x/1.log")
                 == [
@@ -103,7 +103,7 @@ struct SSHTextTests {
         configuration.connectTimeout = .seconds(3)
         configuration.serverAliveInterval = .seconds(5)
         let own = OpenSSHCommandLine(destination: destination, configuration: configuration, folder: "/tmp/x")
-        #expect(!own.master(isBatch: false).contains { $0.hasPrefix("ConnectTimeout") || $0.hasPrefix("ServerAlive") })
+        #expect(!own.master().contains { $0.hasPrefix("ConnectTimeout") || $0.hasPrefix("ServerAlive") })
     }
 
     @Test func secretsShowNowhere() {

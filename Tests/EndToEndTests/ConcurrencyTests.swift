@@ -21,6 +21,23 @@ struct ConcurrencyTests {
         }
     }
 
+    @Test func theSecondDeployerWaitsIfAsked() async throws {
+        try await Scene.with { scene in
+            let first = try scene.start("one", then: Script.hold)
+            try await scene.node.waits(for: Script.isHeld)
+            let other = Scene(lab: scene.lab, node: scene.node, fixture: try Fixture(in: scene.lab))
+            let second = try other.start("two", ["--wait-lock", "100"])
+            try await second.says("waiting for its end, 100 s at most")
+            let third = try await Scene(lab: scene.lab, node: scene.node, fixture: try Fixture(in: scene.lab))
+                .deploy("three", ["--wait-lock", "1"])
+            expect(third, is: .locked, says: "waiting for its end, 1 s at most", "nothing was changed")
+            try await scene.node.shell(Script.release)
+            try await expect(first, endsAs: .done, says: "deployed and confirmed on generation 1")
+            try await expect(second, endsAs: .done, says: "deployed and confirmed on generation 2")
+            #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
+        }
+    }
+
     @Test func anotherProfileIsNotHeld() async throws {
         try await Scene.with { scene in
             let first = try scene.start("one", then: Script.hold)
@@ -62,8 +79,7 @@ struct ConcurrencyTests {
             try await scene.deployed("one")
             let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "2"])
             try await scene.node.waits(for: Script.isHeld)
-            run.signal(9)
-            _ = try await run.exit()
+            try await run.kill()
             try await scene.node.shell(Script.release)
             try await scene.node.waits(for: Script.has("rolledBack"))
             #expect(try await scene.state() == .init(current: 1, generations: [1, 2], marks: ["one", "two", "one"]))

@@ -46,10 +46,12 @@ struct FailedActivationTests {
         }
     }
 
-    @Test func aSignalIsNamed() async throws {
+    /// The second one takes its whole process group with it, but not the guardian.
+    @Test(arguments: [("kill -SEGV $$", "signal 11"), ("kill -KILL 0", "signal 9")])
+    func aSignalIsNamed(words: String, signal: String) async throws {
         try await Scene.with { scene in
-            let result = try await scene.deploy("one", then: "kill -SEGV $$")
-            expect(result, is: .rolledBack, says: "signal 11")
+            let result = try await scene.deploy("one", then: words)
+            expect(result, is: .rolledBack, says: signal)
         }
     }
 

@@ -12,6 +12,7 @@ extension NixLibrary {
         private static let cases = [
             "{}", "[]", "7", "null", #"{"nodes":3}"#, #"{"sshOpts":"-p 22","sudo":null}"#, #"{"confirmTimeout":30.0}"#,
             #"{"confirmTimeout":1.5,"activationTimeout":-1,"magicRollback":0}"#,
+            #"{"onPartialFailure":"ignore","nodes":{"a":{"hostname":"h","onPartialFailure":"warn"}}}"#,
             #"{"nodes":{"a":{},"b":{"hostname":1}}}"#, #"{"nodes":{"a":{"hostname":["x","y"]}}}"#,
             #"{"nodes":{"a":{"hostname":["x",1]},"b":{"hostname":{}},"c":{"hostname":[]}}}"#,
             #"{"nodes":{"we\"ird${x}\\":{"hostname":"h","profiles":{"my.profile":{"path":[]}}}}}"#,

@@ -74,6 +74,21 @@ struct OptionsLocalTests {
             let theirs = try await node.shell("cat \(logs)/activate_guardian_*.log")
             #expect(theirs.contains("from the script"))
             #expect(theirs.contains("Committed"))
+            #expect(try await node.shell("cat \(logs)/activate_confirm_*.log").contains("Committed"))
+        }
+    }
+
+    @Test func everyCallOfTheAgentThatDoesSomethingWritesALog() async throws {
+        try await Lab.withNode { lab, node in
+            let logs = "\(lab.folder)/logs"
+            let fixture = try Fixture(in: lab)
+            let path = "(activate.custom // { dryActivate = \"echo would\"; }) (base \"one\") \"echo does\""
+            try fixture.write([.init(path: path)])
+            expect(try await lab.deploy(["--log-dir", logs, "--dry-activate", fixture.flake]), .done)
+            #expect(try await node.shell("cat \(logs)/activate_activate_*.log").contains("would"))
+            try fixture.write([.init(), .init(name: "web", user: "root", activation: "exit 3")])
+            expect(try await lab.deploy(["--log-dir", logs, fixture.flake]), .rolledBack)
+            #expect(try await node.shell("cat \(logs)/activate_revoke_*.log").contains("Rolled back: it was revoked"))
         }
     }
 
@@ -182,7 +197,9 @@ struct OptionsLocalTests {
             expect(quoted, saysNot: #"profile "b""#)
             let two = ["\(fixture.flake)#second.b", "\(fixture.flake)#\"my.server\".a"]
             let several = try await lab.deploy(["--targets"] + two)
-            expect(several, .done, says: "second     b        deployed", "my.server  a        deployed")
+            expect(several, .done)
+            expect(several.errorText, hasRow: "second b none -> 1 deployed")
+            expect(several.errorText, hasRow: "my.server a 1 deployed")
             let unquoted = try await lab.deploy(["\(fixture.flake)#my.server.a"])
             expect(unquoted, .usage, says: "did you mean quotes? '\(fixture.flake)#\"my.server\".a'")
             #expect(try await node.generations("/nix/var/nix/profiles/per-user/root/b") == [1])

@@ -53,7 +53,7 @@ struct PromptTests {
             let color = try await lab.deployOnTerminal(
                 ["-i", fixture.flake], answers: answers, environment: environment)
             #expect(color.exit == .code(0), "\(color.text)")
-            #expect(color.text.contains("deploy: \u{1b}[36minfo\u{1b}[0m: evaluating"))
+            #expect(color.text.contains("deploy: \u{1b}[36minfo\u{1b}[0m: the following profiles"))
             let plain = try await lab.deployOnTerminal(
                 ["-i", fixture.flake], answers: answers, environment: environment.merging(["NO_COLOR": "1"]) { $1 })
             #expect(plain.exit == .code(0) && !plain.text.contains("\u{1b}"), "\(plain.text)")

@@ -8,26 +8,50 @@ final class RunningDeploy: Sendable {
     private let process: LocalProcess
     private let heard: Heard
 
-    /// What it has written so far.
+    /// What it has written so far, and whoever waits for more.
     private final class Heard: Sendable {
         let bytes = Mutex<[UInt8]>([])
+        let news: AsyncStream<Void>
+        let continuation: AsyncStream<Void>.Continuation
+
+        init() { (news, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1)) }
+
         var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+
+        func add(_ more: [UInt8]) {
+            bytes.withLock { $0 += more }
+            continuation.yield()
+        }
     }
 
     /// Both outputs in one text, in the order they came in.
     var text: String { heard.text }
 
-    init(_ lab: Lab, _ words: [String]) throws {
-        var command = lab.command(lab.deployWords(["--skip-checks"] + words))
+    convenience init(_ lab: Lab, _ words: [String]) throws {
+        try self.init(lab, program: lab.deployWords(["--skip-checks"] + words))
+    }
+
+    /// - Parameter program: words that become `deploy` in the end
+    init(_ lab: Lab, program: [String]) throws {
+        var command = lab.command(program)
         command.input = .null
         let heard = Heard()
-        process = try LocalProcess.start(command) { @Sendable _, bytes in heard.bytes.withLock { $0 += bytes } }
+        process = try LocalProcess.start(command) { @Sendable _, bytes in heard.add(bytes) }
         self.heard = heard
     }
 
-    /// Waits until it has written this.
+    /// Waits until it has written this. One waits at a time.
     func says(_ part: String, within limit: Duration = .seconds(60)) async throws {
-        try await eventually("deploy says \"\(part)\"", within: limit) { self.text.contains(part) }
+        let heard = heard
+        let deadline = ContinuousClock.now + limit
+        let alarm = DispatchWorkItem { @Sendable in heard.continuation.yield() }
+        DispatchQueue.global().asyncAfter(deadline: .now() + limit.seconds, execute: alarm)
+        defer { alarm.cancel() }
+        if heard.text.contains(part) { return }
+        for await _ in heard.news {
+            if heard.text.contains(part) { return }
+            try #require(ContinuousClock.now < deadline, "it did not say \"\(part)\": \(heard.text)")
+        }
     }
 
     /// Waits for its end, but not for ever.
@@ -40,9 +64,15 @@ final class RunningDeploy: Sendable {
     }
 
     func signal(_ number: Int32) { process.signal(number) }
+
+    /// Ends it with no chance to say goodbye.
+    func kill() async throws {
+        signal(SIGKILL)
+        _ = try await exit()
+    }
 }
 
-/// Waits until something holds.
+/// Waits until something holds that nothing tells of.
 func eventually(
     _ what: String, within limit: Duration = .seconds(60), _ isTrue: () async throws -> Bool
 ) async throws {

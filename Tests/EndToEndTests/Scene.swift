@@ -86,3 +86,9 @@ func expect(
         #expect(run.text.contains(part), "\"\(part)\" is not in: \(run.text)", sourceLocation: sourceLocation)
     }
 }
+
+/// Expects that the table at the end of a run has a row that begins so, whatever its columns' widths.
+func expect(_ text: String, hasRow row: String, sourceLocation: SourceLocation = #_sourceLocation) {
+    let rows = text.split(separator: "\n").map { $0.split(separator: " ").joined(separator: " ") }
+    #expect(rows.contains { $0.hasPrefix(row + " ") }, "\"\(row)\" is not in: \(text)", sourceLocation: sourceLocation)
+}

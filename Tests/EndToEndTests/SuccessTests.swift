@@ -25,10 +25,8 @@ struct SuccessTests {
                     #expect(try await node.generation(link) == number)
                     #expect(try await node.profile(link).hasSuffix("-activatable-\(name)-\(version)"))
                 }
-                let rows = result.errorText.split(separator: "\n").map {
-                    $0.split(separator: " ").joined(separator: " ")
-                }
-                #expect(rows.contains("web1 web deployed generation \(number)"), "\(result.errorText)")
+                let move = index == 0 ? "none -> 1" : "1 -> 2"
+                expect(result.errorText, hasRow: "web1 web \(move) deployed")
             }
             #expect(try await node.shell("cat /var/tmp/order") == "app\nroot\napp\nroot")
             #expect(try await node.marks() == ["one", "two"])

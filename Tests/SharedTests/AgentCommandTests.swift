@@ -51,6 +51,8 @@ private var everyCommand: [AgentCommand] {
     var rich = ActivateRequest(closure: "/nix/store/a", profile: .path("/p q"), tempPath: "/t", confirmTimeout: 65535)
     rich.autoRollback = true
     rich.session = .init(nonce: nonce, activationTimeout: 240, deployer: "alice@laptop")
+    rich.session?.onPartialFailure = .warn
+    rich.session?.waitLock = 30
     return [
         .activate(plain), .activate(rich),
         .wait(WaitRequest(closure: "/nix/store/a", tempPath: "/tmp")),
@@ -58,7 +60,8 @@ private var everyCommand: [AgentCommand] {
         .revoke(RevokeRequest(profile: profile)), .revoke(RevokeRequest(profile: profile, nonce: nonce)),
         .confirm(ConfirmRequest(profile: profile, nonce: nonce)),
         .status([profile, .path("/p"), .named(user: "root", name: "system")]), .recover([.path("/p"), .path("/q")]),
-        .hold(["/nix/store/a", "/nix/store/b"]),
+        .recover([]), .recover([.path("/p")], background: true),
+        .hold(["/nix/store/a", "/nix/store/b"]), .status(StatusRequest([profile], history: 5)),
     ]
 }
 
@@ -109,6 +112,14 @@ func whatIsWrittenIsReadBack(command: AgentCommand) throws {
     ("revoke --profile-user u", .missing("option --profile-name, which --profile-user goes with,")),
     ("status", .missing("option --profile-path, or --profile-user and --profile-name,")),
     ("confirm --profile-path /p", .missing("option --nonce")),
+    (
+        "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --wait-lock 5",
+        .missing("option --nonce, which --wait-lock goes with,")
+    ),
+    (
+        "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --nonce \(nonce) --on-partial-failure no",
+        .invalidValue(option: "--on-partial-failure", value: "no", expected: "rollback or warn")
+    ),
     (
         "confirm --profile-path /p --nonce xyz",
         .invalidValue(option: "--nonce", value: "xyz", expected: "32 hexadecimal digits")

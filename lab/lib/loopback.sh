@@ -12,6 +12,8 @@ lab_loopback_up() {
     need nix-store nix-bin
     ensure_lab
     locked "$LAB_DIR/lock" start_loopback
+    ssh -F "$loopback/ssh_config" -o BatchMode=yes local true 2>/dev/null ||
+        die "$(id -un) cannot log in on 127.0.0.1: $(grep -m 1 'not allowed' "$loopback/log" || tail -n 1 "$loopback/log")"
     cat <<END
 ssh:         ssh -F $loopback/ssh_config local
 port:        $(<"$loopback/port")

@@ -7,12 +7,23 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         return
         ;;
+    --timings)
+        mapfile -t COMPREPLY < <(
+            compgen -f -X '!*.html' -- "$current"
+            compgen -d -- "$current"
+        )
+        return
+        ;;
     -r | --result-path | --log-dir | --temp-path)
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         return
         ;;
     --interactive-sudo | --fast-connection | --auto-rollback | --magic-rollback | --rollback-succeeded)
         mapfile -t COMPREPLY < <(compgen -W "true false" -- "$current")
+        return
+        ;;
+    --on-partial-failure)
+        mapfile -t COMPREPLY < <(compgen -W "rollback warn" -- "$current")
         return
         ;;
     --ssh-transport)
@@ -27,14 +38,14 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -u -- "$current")
         return
         ;;
-    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel) return ;;
+    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel | --wait-lock | --history) return ;;
     esac
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
             --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --rollback-succeeded --agent
-            --ssh-transport -d --debug-logs --log-dir -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
+            --ssh-transport -d --debug-logs --log-dir --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
-            --activation-timeout --temp-path --local" -- "$current")
+            --activation-timeout --temp-path --local --on-partial-failure --wait-lock --history" -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         if ((COMP_CWORD == 1)) && [[ status == "$current"* ]]; then COMPREPLY+=(status); fi

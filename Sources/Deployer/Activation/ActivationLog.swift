@@ -11,14 +11,16 @@ struct ActivationLog: Sendable {
     let profile: PlannedProfile
     let console: Console
     let mode: ActivationMode
+    let tail: OutputTail
     private(set) var hasStarted = false
     /// The last lines that were no events, such as the agent's own errors.
     private(set) var lastTexts: [String] = []
 
-    init(profile: PlannedProfile, console: Console, mode: ActivationMode) {
+    init(profile: PlannedProfile, console: Console, mode: ActivationMode, tail: OutputTail = OutputTail()) {
         self.profile = profile
         self.console = console
         self.mode = mode
+        self.tail = tail
     }
 
     mutating func tell(_ line: EventReader.Line) {
@@ -28,6 +30,7 @@ struct ActivationLog: Sendable {
             console.relay(text, from: "agent", node: profile.node)
         case .event(let event):
             hasStarted = true
+            tail.hear(event)
             tell(event)
         }
     }
@@ -36,7 +39,8 @@ struct ActivationLog: Sendable {
         switch event {
         case .started(let previous):
             let was = previous.map { "now \(name($0))" } ?? "its first generation"
-            say(.info, mode.boot ? "preparing the next boot (\(was))" : "activating (\(was))")
+            console.report(.started(activity(.activation), previous: previous))
+            step(mode.boot ? "preparing the next boot (\(was))" : "activating (\(was))")
         case .warning(let text): say(.warn, text)
         case .locked(let holder):
             let since = Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)
@@ -44,6 +48,15 @@ struct ActivationLog: Sendable {
                 .error,
                 "is held since \(since) by \(holder.deployer)'s deploy of \(holder.closure); nothing was changed")
             console.tell(.hint, "try again once that deploy has ended; `deploy status` tells", node: profile.node)
+        case .waitingForLock(let holder, let seconds):
+            let since = Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)
+            say(
+                .info,
+                "is held since \(since) by \(holder.deployer)'s deploy of \(holder.closure); waiting for its end, "
+                    + "\(seconds) s at most")
+        case .unitFailed(let unit):
+            say(.error, "unit \(unit.text) has failed")
+            for line in unit.lines { console.relay(line, from: unit.name, node: profile.node) }
         case .profileSet(let generation, let isNew):
             say(.debug, "the link is on generation \(generation)\(isNew ? "" : ", which existed before")")
         case .output(_, let line): console.relay(line, from: profile.name.text, node: profile.node)
@@ -56,8 +69,13 @@ struct ActivationLog: Sendable {
                 say(.debug, "the activation succeeded")
             }
         case .awaitingConfirmation(let seconds):
-            say(.info, "activated; confirming over a new connection (the node rolls back in \(seconds) s)")
-        case .rollingBack(let reason): say(.warn, "the node is rolling back: \(reason)")
+            console.report(.ended(activity(.activation)))
+            console.report(.awaiting(activity(.activation), seconds: seconds))
+            console.report(.began(activity(.confirmation)))
+            step("activated; confirming over a new connection (the node rolls back in \(seconds) s)")
+        case .rollingBack(let reason):
+            console.report(.began(activity(.rollback)))
+            say(.warn, "the node is rolling back: \(reason)")
         // Told once, by whoever settles the outcome: it may come over another connection.
         case .verdict: break
         }
@@ -67,9 +85,10 @@ struct ActivationLog: Sendable {
     func tell(_ report: VerdictReport) {
         let place = report.generation.map { " on \(name($0))" } ?? " without a generation"
         let reason = report.reason.map { ": \($0)" } ?? ""
+        let level = report.reason == nil ? Level.info : .warn
         switch report.verdict {
-        case .committed where mode.boot: say(.info, "set for the next boot\(place)")
-        case .committed: say(.info, "\(profile.magicRollback ? "deployed and confirmed" : "deployed")\(place)")
+        case .committed where mode.boot: say(level, "set for the next boot\(place)\(reason)")
+        case .committed: say(level, "\(profile.magicRollback ? "deployed and confirmed" : "deployed")\(place)\(reason)")
         case .rolledBack: say(.error, "rolled back, now\(place)\(reason)")
         case .failed: say(.error, "failed, nothing changed, still\(place)\(reason)")
         case .left: say(.error, "failed and was left\(place), since autoRollback is off\(reason)")
@@ -77,7 +96,16 @@ struct ActivationLog: Sendable {
             let failure = report.rollbackFailure.map { "; the rollback failed: \($0)" } ?? ""
             say(.error, "is stuck\(place)\(reason)\(failure)")
         }
+        if report.needsReboot == true {
+            console.tell(.hint, "deploy it with --boot, then restart the node", node: profile.node)
+        }
     }
+
+    private func activity(_ phase: Phase) -> Activity {
+        Activity(phase, node: profile.node, profile: profile.name)
+    }
+
+    private func step(_ text: String) { console.step("profile \"\(profile.name)\": \(text)", node: profile.node) }
 
     private func say(_ level: Level, _ text: String) {
         console.tell(level, "profile \"\(profile.name)\": \(text)", node: profile.node)

@@ -6,50 +6,18 @@ struct Inquiry: Sendable {
     let connection: ReadyConnection
     let connector: any Connector
     let console: Console
+    let mode: ActivationMode
     let nonce: String
-
-    /// How long one attempt to log in may take: a link that lost the first packets works with the next login.
-    private static let loginLimit = Duration.seconds(15)
 
     /// Asks until the node has answered.
     ///
     /// - Parameters:
     ///   - deadline: for reaching the node; at least one attempt is made
-    ///   - patience: once it is reached, wait for its answer past the deadline, as for an activation without a limit
+    ///   - patience: how long it may take for its answer once it is reached; no limit if nil
     /// - Throws: why the last attempt failed; `CancellationError`
-    func outcome(until deadline: ContinuousClock.Instant, patience: Bool = false) async throws -> ProfileOutcome {
-        var pause = Duration.milliseconds(100)
-        while true {
-            do {
-                if let outcome = try await attempt(until: deadline, patience) { return outcome }
-                throw SSHError.timedOut(host: profile.destination.host, phase: "no answer", after: .seconds(0))
-            } catch {
-                try Task.checkCancellation()
-                console.tell(.debug, "confirmation did not get through: \(describe(error))", node: profile.node)
-                if ContinuousClock.now >= deadline { throw error }
-            }
-            try await ContinuousClock().sleep(until: min(deadline, .now + pause))
-            pause = min(pause * 2, .seconds(2))
-        }
-    }
-
-    private func attempt(until deadline: ContinuousClock.Instant, _ patience: Bool) async throws -> ProfileOutcome? {
-        let destination = profile.destination
-        let loginDeadline = ContinuousClock.now + Inquiry.loginLimit
-        guard let remote = try await before(loginDeadline, { try await connector.connect(destination) }) else {
-            throw SSHError.timedOut(host: destination.host, phase: "logging in anew", after: Inquiry.loginLimit)
-        }
-        do {
-            let outcome =
-                patience
-                ? try await answer(remote)
-                : try await before(max(deadline, loginDeadline)) { try await answer(remote) }
-            await remote.close()
-            return outcome
-        } catch {
-            await remote.close()
-            throw error
-        }
+    func outcome(until deadline: ContinuousClock.Instant, patience: Duration?) async throws -> ProfileOutcome {
+        try await Reconnection(profile: profile, connector: connector, console: console)
+            .answer(until: deadline, patience: patience) { try await answer($0) }
     }
 
     /// The outcome as the node has it; where it does not know the activation, what it does know.
@@ -77,7 +45,7 @@ struct Inquiry: Sendable {
     private func agent(
         _ command: AgentCommand, _ remote: any Remote
     ) async throws -> (report: VerdictReport?, result: RemoteResult) {
-        let words = connection.agentCommand(command, for: profile)
+        let words = connection.agentCommand(command, options: mode.agentOptions, for: profile)
         let result = try await remote.run(words.words, input: words.input, limit: 1 << 20)
         var report: VerdictReport?
         for line in result.text.split(separator: "\n") {

@@ -1,18 +1,15 @@
 import Shared
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// What a whole run decides for each of its activations.
 struct ActivationMode: Sendable {
-    var dryActivate = false
     var boot = false
+    /// Seconds to wait for another deploy that holds a profile.
+    var waitLock = 0
     var agentOptions = AgentOptions()
     /// `alice@laptop`.
     var deployer: String
+    /// The command that tells later how things stand.
+    var statusCommand = "deploy status"
 }
 
 /// Activates one profile on its node, confirms it, and finds out how it ended.
@@ -25,9 +22,7 @@ struct ProfileActivation: Sendable {
     let console: Console
     let mode: ActivationMode
     let nonce: String
-
-    /// How long after its own deadline a node may take to have put itself back.
-    static let rollbackGrace = Duration.seconds(60)
+    let tail: OutputTail
 
     private enum Finding: Sendable {
         case settled(ProfileOutcome)
@@ -50,17 +45,20 @@ struct ProfileActivation: Sendable {
                 for await seconds in canaries { return await confirm(until: .now + .seconds(seconds)) }
                 return .nothing
             }
-            var failure: any Error = SSHError.lost(host: profile.destination.host, reason: "no verdict was sent")
+            var failures: [any Error] = []
             for await finding in group {
                 switch finding {
                 case .settled(let outcome):
                     group.cancelAll()
                     return outcome
-                case .open(let error): failure = error
+                case .open(let error):
+                    failures.append(error)
+                    // Nor will it say more to the confirmation that waits there.
+                    if error is SilentNode { group.cancelAll() }
                 case .nothing: continue
                 }
             }
-            return await ask(since: started, after: failure)
+            return await ask(since: started, after: failures)
         }
     }
 
@@ -70,28 +68,45 @@ struct ProfileActivation: Sendable {
             confirmTimeout: profile.confirmTimeout)
         request.magicRollback = profile.magicRollback
         request.autoRollback = profile.autoRollback
-        request.dryActivate = mode.dryActivate
         request.boot = mode.boot
-        request.session = .init(nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        var session = ActivateRequest.Session(
+            nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
+        session.onPartialFailure = profile.onPartialFailure
+        session.waitLock = mode.waitLock
+        request.session = session
         return request
     }
 
-    /// Seconds; `design.md`'s default of 240 holds only while the node waits for a confirmation afterwards.
+    /// Seconds; the default holds only while the node waits for a confirmation afterwards.
     private var activationTimeout: Int? {
-        profile.activationTimeout ?? (profile.magicRollback && !mode.boot ? 240 : nil)
+        profile.activationTimeout ?? (profile.magicRollback && !mode.boot ? StandardLimits.activation : nil)
     }
 
     // MARK: The channel that the activation was started on
 
     private func watch(_ canary: AsyncStream<Int>.Continuation) async -> Finding {
+        let watchdog = Watchdog(activationTimeout: activationTimeout.map { .seconds($0) })
+        return await withTaskGroup(of: Finding.self) { group in
+            group.addTask { await listen(canary, watchdog) }
+            group.addTask {
+                await watchdog.bark()
+                return .open(SilentNode())
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? .nothing
+        }
+    }
+
+    private func listen(_ canary: AsyncStream<Int>.Continuation, _ watchdog: Watchdog) async -> Finding {
         let command = connection.agentCommand(.activate(request), options: mode.agentOptions, for: profile)
         console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
-        var log = ActivationLog(profile: profile, console: console, mode: mode)
+        var log = ActivationLog(profile: profile, console: console, mode: mode, tail: tail)
         do {
             let process = try await connection.login.remote().start(command.words, input: command.input)
             var reader = EventReader()
             for try await output in process.output {
                 for line in reader.add(output) {
+                    if case .event(let event) = line { watchdog.hear(event) }
                     if let outcome = heard(line, &log, canary) { return .settled(outcome) }
                 }
             }
@@ -112,8 +127,6 @@ struct ProfileActivation: Sendable {
         switch event {
         case .awaitingConfirmation(let seconds): canary.yield(seconds)
         case .locked(let holder): return .locked(holder)
-        case .activationEnded(let exit, let timedOut) where mode.dryActivate:
-            return .dryRun(timedOut ? .signal(SIGTERM) : exit)
         case .verdict(let report): return .ended(report, nonce: nonce)
         default: break
         }
@@ -123,7 +136,6 @@ struct ProfileActivation: Sendable {
     /// The command ended without a verdict.
     private func ended(_ exit: RemoteExit, _ log: ActivationLog) -> Finding {
         let failure = AgentFailure(exit: exit, lines: log.lastTexts)
-        if mode.dryActivate { return .settled(.notActivated(failure)) }
         // An agent that gives up before its first event has changed nothing; of any other end only the node knows.
         if case .code = exit, !log.hasStarted { return .settled(.notActivated(failure)) }
         return .open(failure)
@@ -132,31 +144,48 @@ struct ProfileActivation: Sendable {
     // MARK: The confirmation, always over a new connection
 
     private var inquiry: Inquiry {
-        Inquiry(profile: profile, connection: connection, connector: connector, console: console, nonce: nonce)
+        Inquiry(
+            profile: profile, connection: connection, connector: connector, console: console, mode: mode, nonce: nonce)
     }
 
     private func confirm(until deadline: ContinuousClock.Instant) async -> Finding {
         do {
-            return .settled(try await inquiry.outcome(until: deadline))
+            return .settled(try await inquiry.outcome(until: deadline, patience: rollbackLimit))
         } catch {
             return .open(error)
         }
     }
 
+    /// For the node to put itself back, once it has begun to.
+    private var rollbackLimit: Duration {
+        Watchdog.rollbackLimit(activationTimeout.map { .seconds($0) }) + Watchdog.grace
+    }
+
     // MARK: After the channel was lost
 
-    private func ask(since started: ContinuousClock.Instant, after failure: any Error) async -> ProfileOutcome {
-        let limits = (activationTimeout ?? 0) + (profile.magicRollback ? profile.confirmTimeout : 0)
-        let deadline = max(started + .seconds(limits), .now) + ProfileActivation.rollbackGrace
-        console.tell(
-            .warn,
-            "profile \"\(profile.name)\": contact was lost (\(describe(failure))); asking the node over new connections",
-            node: profile.node)
+    /// Asks over new connections until the node's own deadline is over; one that then answers is heard out.
+    private func ask(since started: ContinuousClock.Instant, after failures: [any Error]) async -> ProfileOutcome {
+        let lost = SSHError.lost(host: profile.destination.host, reason: "no verdict was sent")
+        let failure = failures.last ?? lost
+        let text = "contact was lost (\(describe(failure))); asking the node over new connections"
+        console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
         do {
-            return try await inquiry.outcome(until: deadline, patience: activationTimeout == nil)
+            // Its own deadline is over already where it has said nothing for that long.
+            if failures.contains(where: { $0 is SilentNode }) {
+                return try await inquiry.outcome(until: .now, patience: Preflight.answerLimit)
+            }
+            let deadline = max(started + ownLimits, .now) + Watchdog.grace
+            let patience = activationTimeout == nil ? nil : (deadline - .now) + rollbackLimit
+            return try await inquiry.outcome(until: deadline, patience: patience)
         } catch {
             return .unknown(failure)
         }
+    }
+
+    /// What the node itself allows from the start of the activation to the end of its confirmation.
+    private var ownLimits: Duration {
+        let needsConfirmation = profile.magicRollback && !mode.boot
+        return .seconds(mode.waitLock + (activationTimeout ?? 0) + (needsConfirmation ? profile.confirmTimeout : 0))
     }
 }
 

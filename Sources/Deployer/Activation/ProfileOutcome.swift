@@ -26,6 +26,14 @@ enum ProfileOutcome: Sendable {
         }
     }
 
+    /// True where the node says that a rollback went well, wanted or not.
+    var isRolledBack: Bool {
+        switch self {
+        case .ended(let report, _), .revoked(let report): report.verdict == .rolledBack
+        default: false
+        }
+    }
+
     var isNotStarted: Bool {
         if case .notStarted = self { true } else { false }
     }
@@ -33,7 +41,7 @@ enum ProfileOutcome: Sendable {
     var exitCode: ExitCode {
         switch self {
         case .notStarted: .failed
-        case .ended(let report, _): report.verdict.exitCode
+        case .ended(let report, _): report.exitCode
         case .dryRun(let exit): exit.isSuccess ? .done : .failed
         case .locked: .locked
         case .notActivated(let error): error is SSHError ? .unreachable : .failed
@@ -44,10 +52,30 @@ enum ProfileOutcome: Sendable {
     }
 }
 
+/// One profile of a run with how its deploy ended.
+struct ProfileResult: Sendable {
+    let profile: PlannedProfile
+    var outcome: ProfileOutcome
+    /// What is known of its output.
+    let tail: OutputTail
+    /// What a second look said, after a rollback.
+    var rollback: RollbackFinding?
+
+    /// True where it was begun and did not end as wanted.
+    var hasFailed: Bool { !outcome.isSuccess && !outcome.isNotStarted }
+
+    var exitCode: ExitCode {
+        if case .different = rollback { return .stuck }
+        return outcome.exitCode
+    }
+}
+
 extension ExitCode {
     /// Which of several outcomes a run exits with: what needs a person soonest.
     static func worst(of codes: some Sequence<ExitCode>) -> ExitCode {
-        let order: [ExitCode] = [.stuck, .unknown, .left, .rolledBack, .locked, .unreachable, .failed]
+        let order: [ExitCode] = [
+            .stuck, .unknown, .left, .rolledBack, .needsReboot, .locked, .unreachable, .failed,
+        ]
         let present = Set(codes)
         return order.first(where: present.contains) ?? .done
     }

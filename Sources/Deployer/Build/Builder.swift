@@ -21,8 +21,10 @@ struct Builder: Sendable {
     var nix: Nix
     /// What stood after `--` on the command line.
     var extraArguments: [String] = []
-    /// Each line that Nix writes to its standard error.
-    var onLine: @Sendable (String) -> Void = { _ in }
+    /// Each line that Nix writes to its standard error, and those that it keeps to itself.
+    var onLine: @Sendable (NixLogLine) -> Void = { _ in }
+    /// How far Nix is with what it builds.
+    var onCounts: @Sendable (BuildCounts) -> Void = { _ in }
 
     /// Runs a source's checks.
     ///
@@ -54,7 +56,9 @@ struct Builder: Sendable {
         listener.onLine = { [onLine] line in
             // Nix names the derivations that failed, and all that needed them, in lines of this form; but `build of`
             // names all that were asked for.
-            if line.hasPrefix("error:") && !line.hasPrefix("error: build of ") { errors.withLock { $0 += line + "\n" } }
+            if line.text.hasPrefix("error:") && !line.text.hasPrefix("error: build of ") {
+                errors.withLock { $0 += line.text + "\n" }
+            }
             onLine(line)
         }
         try await listener.run(buildWords(derivations, usesFlakes: usesFlakes)) { failure in
@@ -84,7 +88,7 @@ struct Builder: Sendable {
 
     private func run(_ words: [String], _ failed: (NixFailure) -> BuildError) async throws {
         do {
-            _ = try await nix.run(words, outputLimit: 1 << 20, onLine: onLine)
+            _ = try await nix.follow(words, onLine: onLine, onCounts: onCounts)
         } catch NixError.failed(let failure) {
             throw failed(failure)
         }

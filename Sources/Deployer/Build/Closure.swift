@@ -11,6 +11,8 @@ extension Builder {
     func inspect(_ profile: PlannedProfile) throws(BuildError) {
         let path = profile.path
         guard exists(path) else { throw .missing(profile.label, path: path) }
+        // A plain NixOS system needs no script of ours.
+        if !exists("\(path)/deploy-rs-activate"), isRunnable("\(path)/bin/switch-to-configuration") { return }
         guard isRunnable("\(path)/deploy-rs-activate") else {
             throw .notActivatable(profile.label, path: path, wrapper: wrapper(for: path))
         }
@@ -18,7 +20,6 @@ extension Builder {
 
     /// The library function that such a closure is for.
     private func wrapper(for path: String) -> String {
-        if isRunnable("\(path)/bin/switch-to-configuration") { return "nixos" }
         if exists("\(path)/home-path") { return "home-manager" }
         return "custom"
     }

@@ -16,10 +16,11 @@ struct HostBuild: Sendable {
     {
         let machine = try await preflight.connect(host, [])
         do {
-            console.tell(.info, "building on \(host)", node: node)
             let remote = RemoteBuild(copier: copier, builder: builder, console: console)
             let derivations = Installables.merged(profiles.flatMap(\.derivations))
-            try await remote.run(derivations, of: profiles, on: machine, node)
+            try await console.during(Activity(.remoteBuild, node: node), "building on \(host)") {
+                try await remote.run(derivations, of: profiles, on: machine, node)
+            }
             try await send(profiles, from: machine, to: target, node)
         } catch {
             await machine.login.close()
@@ -37,10 +38,11 @@ struct HostBuild: Sendable {
             } onBytes: { _ in
             }
         }
-        console.tell(.info, "copying from \(machine.destination)", node: node)
-        try await copier.copy(
-            Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
-            usesSubstitutes: !profiles.contains(where: \.fastConnection))
+        try await console.during(Activity(.copy, node: node), "copying from \(machine.destination)") {
+            try await copier.copy(
+                Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
+                usesSubstitutes: !profiles.contains(where: \.fastConnection))
+        }
     }
 }
 

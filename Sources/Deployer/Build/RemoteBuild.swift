@@ -32,10 +32,11 @@ extension Builder {
     ) async throws {
         var remote = self
         remote.nix.environment = Copier.environment(nix.environment)
-        remote.onLine = { console.relay($0, from: "nix", node: node) }
+        remote.onLine = { console.relay($0.text, from: "nix", node: node, weight: $0.weight) }
+        remote.onCounts = { console.report(.counted($0, Activity(.remoteBuild, node: node))) }
         do {
-            _ = try await remote.nix.run(
-                remoteBuildWords(derivations, store: store), outputLimit: 1 << 20, onLine: remote.onLine)
+            _ = try await remote.nix.follow(
+                remoteBuildWords(derivations, store: store), onLine: remote.onLine, onCounts: remote.onCounts)
         } catch NixError.failed(let failure) {
             throw BuildError.buildFailed(profiles.map(\.label), failure)
         }

@@ -22,18 +22,23 @@ extension Options {
           -r, --result-path DIR      where (./.deploy-gc)
           -c, --checksigs            let nodes check signatures of what is copied
               --parallel N           nodes at a time (10)
+              --wait-lock SECONDS    wait so long for another deploy that holds a profile (0)
+              --history N            with status: the last N deploys of each profile too
               --rollback-succeeded BOOL   roll all profiles back if one fails (true)
               --agent FILE           agent to send; closure: the closures' own, as deploy-rs does
               --local                deploy to this machine, without SSH
               --ssh-transport NAME   automatic, libssh2 or openssh
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too
+              --timings [FILE.html]  tell where the time went; with FILE also as a page with a timeline
+              --json                 events on standard output, one JSON object a line
           -h, --help     -V, --version
 
         In place of the flake's settings:
           --hostname HOST  --ssh-user USER  --ssh-opts WORDS  --profile-user USER  --sudo COMMAND
           --interactive-sudo BOOL  --fast-connection BOOL  --auto-rollback BOOL  --magic-rollback BOOL
           --confirm-timeout SECONDS  --activation-timeout SECONDS  --temp-path DIR
+          --on-partial-failure rollback|warn
         BOOL is true or false. LOCAL_KEY=FILE in the environment signs what is built.
 
         Exit status:

@@ -17,6 +17,9 @@ enum OptionName: String, Sendable, CaseIterable {
     case confirmTimeout = "confirm-timeout"
     case activationTimeout = "activation-timeout"
     case tempPath = "temp-path"
+    case onPartialFailure = "on-partial-failure"
+    case waitLock = "wait-lock"
+    case history
     case dryActivate = "dry-activate"
     case boot
     case rollbackSucceeded = "rollback-succeeded"
@@ -25,6 +28,7 @@ enum OptionName: String, Sendable, CaseIterable {
     case agent
     case sshTransport = "ssh-transport"
     case parallel
+    case timings, json
     case help, version
 
     /// What follows an option.
@@ -35,6 +39,8 @@ enum OptionName: String, Sendable, CaseIterable {
         case anyWord
         /// One word or more, up to the next option.
         case words
+        /// None, or what stands behind `=`, or the next word if it ends so: any other may be a target.
+        case optional(ending: String)
     }
 
     var long: String { "--\(rawValue)" }
@@ -59,8 +65,7 @@ enum OptionName: String, Sendable, CaseIterable {
         case .targets: .words
         case .sshOpts: .anyWord
         case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .local,
-            .help,
-            .version:
+            .json, .help, .version:
             .none
         default: .word
         }

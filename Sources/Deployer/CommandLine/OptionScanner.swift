@@ -83,6 +83,10 @@ struct OptionScanner {
         case .word, .anyWord:
             if occurrences.contains(where: { $0.option == option }) { throw .repeated(option.long) }
             occurrences.append(Occurrence(option: option, value: try value(attached, of: option)))
+        case .optional(let ending):
+            if occurrences.contains(where: { $0.option == option }) { throw .repeated(option.long) }
+            if attached == "" { throw .invalidValue(option.long, "", expected: "a file name") }
+            occurrences.append(Occurrence(option: option, value: attached ?? takeNext(ending: ending)))
         case .words:
             var words = [try value(attached, of: option)]
             while attached == nil, let next = rest.first, !next.hasPrefix("-") {
@@ -92,6 +96,13 @@ struct OptionScanner {
             occurrences.append(Occurrence(option: option, value: ""))
             targets += words
         }
+    }
+
+    /// Empty if the next word is something else.
+    private mutating func takeNext(ending: String) -> String {
+        guard let next = rest.first, next.hasSuffix(ending), !next.hasPrefix("-") else { return "" }
+        rest.removeFirst()
+        return next
     }
 
     private mutating func value(_ attached: String?, of option: OptionName) throws(UsageError) -> String {

@@ -11,8 +11,11 @@ extension Options {
         case .agent:
             agent = try value.word()
             overrides.choosesAgent = true
-        case .sshTransport: transport = try value.transport()
+        case .sshTransport: transport = try value.choice()
+        case .waitLock: waitLock = try value.integer(in: 0...65535)
+        case .history: history = try value.integer(in: 1...64)
         case .parallel: parallel = try value.integer(in: 1...1000)
+        case .timings: timings = occurrence.value.isEmpty ? .table : .page(occurrence.value)
         default: try overrides.apply(occurrence.option, value)
         }
     }
@@ -28,6 +31,7 @@ extension Options {
         case .local: overrides.isLocal = true
         case .dryActivate: dryActivate = true
         case .boot: boot = true
+        case .json: json = true
         default: break
         }
     }
@@ -48,6 +52,7 @@ extension Overrides {
         case .tempPath: tempPath = try value.absolutePath()
         case .sudo: sudo = try value.command()
         case .interactiveSudo: interactiveSudo = try value.boolean()
+        case .onPartialFailure: onPartialFailure = try value.choice()
         default: break
         }
     }
@@ -87,9 +92,10 @@ private struct OptionValue {
         return value
     }
 
-    func transport() throws(UsageError) -> TransportChoice {
-        guard let value = TransportChoice(rawValue: text) else {
-            throw invalid(TransportChoice.allCases.map(\.rawValue).joined(separator: ", "))
+    /// One of a few words.
+    func choice<Choice: RawRepresentable<String> & CaseIterable>() throws(UsageError) -> Choice {
+        guard let value = Choice(rawValue: text) else {
+            throw invalid(Choice.allCases.map(\.rawValue).joined(separator: ", "))
         }
         return value
     }

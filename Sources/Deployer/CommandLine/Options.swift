@@ -9,6 +9,14 @@ struct Options: Sendable, Equatable {
         case version
     }
 
+    /// What `--timings` asks for.
+    enum Timing: Sendable, Equatable {
+        case none
+        case table
+        /// Also a page, in this file.
+        case page(String)
+    }
+
     var command = Command.deploy
     /// As written; empty where none was given, which means ``defaultTarget``, or all of the file.
     var targets: [String] = []
@@ -25,12 +33,20 @@ struct Options: Sendable, Equatable {
     var dryActivate = false
     var boot = false
     var rollbackSucceeded = true
+    /// Seconds to wait for another deploy that holds a profile, 0 to 65535.
+    var waitLock = 0
+    /// How many of a profile's last deploys `status` tells of.
+    var history = 0
     var overrides = Overrides()
     /// The agent to send; the one beside this program if nil.
     var agent: String?
     var transport = TransportChoice.automatic
     /// Nodes worked on at a time, 1 or more.
     var parallel = 10
+    /// Whether, and where, to tell where the time went.
+    var timings = Timing.none
+    /// Events on standard output, one JSON object a line.
+    var json = false
     /// What stood after `--`: for `nix flake check`, `nix eval` and `nix build`.
     var nixArguments: [String] = []
 
@@ -55,9 +71,13 @@ struct Options: Sendable, Equatable {
             throw .clash("--local", other.long)
         }
         if scanner.hasPlainTarget && given.contains(.targets) { throw .clash("target", "--targets") }
-        guard command == .status else { return }
+        guard command == .status else {
+            if given.contains(.history) { throw .clash("--history", "deploy") }
+            return
+        }
         let pointless: [OptionName] = [
             .interactive, .keepResult, .resultPath, .dryActivate, .boot, .rollbackSucceeded, .remoteBuild, .checksigs,
+            .waitLock,
         ]
         if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
     }

@@ -1,3 +1,5 @@
+import Shared
+
 /// Settings of the `deploy` attribute as given on the command line; nil where the flake decides.
 struct Overrides: Sendable, Equatable {
     var sshUser: String?
@@ -20,6 +22,7 @@ struct Overrides: Sendable, Equatable {
     /// Words of the command that takes a user name and a command.
     var sudo: [String]?
     var interactiveSudo: Bool?
+    var onPartialFailure: PartialFailurePolicy?
     /// Deploys to this machine, without SSH.
     var isLocal = false
     /// An agent is named on the command line: the flake's `agentPath` does not count.

@@ -14,11 +14,11 @@ struct Target: Sendable, Hashable {
     /// Reads `flake`, `flake#node` or `flake#node.profile`; a name with dots stands in quotes, as in
     /// `flake#"my.server".system`, and may hold the escapes of a Nix string.
     init(_ text: String) throws(TargetError) {
-        let parts = text.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
-        let flake = String(parts.first ?? "")
+        let parts = text.unicodeScalars.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)
+        let flake = parts.first.map { String($0) } ?? ""
         if flake.hasPrefix("-") { throw .optionLike(text) }
         source = .flake(flake.isEmpty ? Options.defaultTarget : flake)
-        if parts.count > 1 { try take(parts[1], of: text) }
+        if parts.count > 1 { try take(Substring(parts[1]), of: text) }
     }
 
     /// Reads `node` or `node.profile` of a file; nothing, or a dot, asks for all of it.

@@ -28,11 +28,20 @@ struct Copier: Sendable {
     ///   - source: URL of the store that has them; the local one if nil
     ///   - usesSubstitutes: lets the node fetch from its own caches what they have; off for a fast connection
     ///   - onBytes: how many bytes just went to the node
-    /// - Throws: ``CopyError``, ``SSHError``, ``SystemError``, ``LocalCommandError``
+    /// - Throws: ``CopyError``, ``StoreFull``, ``SSHError``, ``SystemError``, ``LocalCommandError``
     func copy(
         _ paths: [String], from source: String? = nil, to connection: ReadyConnection, node: NodeName,
-        usesSubstitutes: Bool,
-        onBytes: @escaping @Sendable (Int) -> Void = { _ in }
+        usesSubstitutes: Bool, onBytes: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws {
+        try await StoreRoom.explaining(connection) {
+            try await copyNow(
+                paths, from: source, to: connection, node: node, usesSubstitutes: usesSubstitutes, onBytes: onBytes)
+        }
+    }
+
+    private func copyNow(
+        _ paths: [String], from source: String?, to connection: ReadyConnection, node: NodeName,
+        usesSubstitutes: Bool, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
         try await withStore(of: connection) { store in
             let words = copyWords(paths, from: source, to: store, usesSubstitutes: usesSubstitutes)
@@ -47,6 +56,7 @@ struct Copier: Sendable {
             }
         } onBytes: {
             onBytes($0)
+            console.report(.sent($0, node))
         }
     }
 

@@ -31,6 +31,14 @@ struct AttributeReader {
         return nil
     }
 
+    /// One of a few words.
+    mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(_ name: String) -> Choice? {
+        guard let value = value(name) else { return nil }
+        if let choice = value.text.flatMap(Choice.init(rawValue:)) { return choice }
+        note(name, expected: Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: " or "), value)
+        return nil
+    }
+
     mutating func strings(_ name: String) -> [String] {
         guard let value = value(name) else { return [] }
         guard case .array(let elements) = value else {

@@ -1,3 +1,5 @@
+import Shared
+
 /// The asked-for part of a `deploy` attribute, with every type checked.
 struct Deployment: Sendable, Equatable {
     var settings: Settings
@@ -41,6 +43,7 @@ struct Settings: Sendable, Equatable {
     var activationTimeout: Int?
     var buildOn: String?
     var agentPath: String?
+    var onPartialFailure: PartialFailurePolicy?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
     ///
@@ -60,7 +63,8 @@ struct Settings: Sendable, Equatable {
             confirmTimeout: confirmTimeout ?? outer.confirmTimeout,
             activationTimeout: activationTimeout ?? outer.activationTimeout,
             buildOn: buildOn ?? outer.buildOn,
-            agentPath: agentPath ?? outer.agentPath
+            agentPath: agentPath ?? outer.agentPath,
+            onPartialFailure: onPartialFailure ?? outer.onPartialFailure
         )
     }
 }

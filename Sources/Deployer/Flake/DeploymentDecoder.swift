@@ -72,6 +72,7 @@ struct DeploymentDecoder {
             case .activationTimeout: settings.activationTimeout = reader.seconds(name)
             case .buildOn: settings.buildOn = reader.string(name)
             case .agentPath: settings.agentPath = reader.string(name)
+            case .onPartialFailure: settings.onPartialFailure = reader.choice(name)
             }
         }
         return settings

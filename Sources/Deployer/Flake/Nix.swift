@@ -60,11 +60,36 @@ struct Nix: Sendable {
         outputLimit: Int = 64 << 20,
         onLine: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> LocalResult {
+        try await run(words, outputLimit, LineRelay { onLine($0.text) })
+    }
+
+    /// Runs a Nix program that reports what it does in records.
+    ///
+    /// - Parameters:
+    ///   - words: without `--log-format`, unless the user wants one: then that counts
+    ///   - onLine: each line that it would have written, and those that it keeps to itself
+    ///   - onCounts: how far it is, whenever that has changed
+    /// - Throws: as ``run(_:outputLimit:onLine:)``
+    func follow(
+        _ words: [String],
+        outputLimit: Int = 1 << 20,
+        onLine: @escaping @Sendable (NixLogLine) -> Void,
+        onCounts: @escaping @Sendable (BuildCounts) -> Void
+    ) async throws -> LocalResult {
+        if words.contains("--log-format") {
+            return try await run(words, outputLimit, LineRelay(onLine, onCounts: onCounts))
+        }
+        // Last, since an earlier `-L` turns the format to that of a progress bar.
+        return try await run(
+            words + ["--log-format", "internal-json"], outputLimit,
+            LineRelay(log: NixLog(words: words), onLine, onCounts: onCounts))
+    }
+
+    private func run(_ words: [String], _ outputLimit: Int, _ relay: LineRelay) async throws -> LocalResult {
         onCommand(words)
         var command = LocalCommand(words, environment: environment)
         // Fetching a private input may ask for a passphrase on the terminal, which a background group must not read.
         if isatty(STDIN_FILENO) == 1 { command.grouping = .ours }
-        let relay = LineRelay(onLine)
         let result: LocalResult
         do {
             result = try await command.run(outputLimit: outputLimit) { @Sendable in relay.add($0) }

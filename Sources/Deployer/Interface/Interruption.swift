@@ -17,7 +17,8 @@ import Synchronization
 /// What Ctrl-C does, by how far the run has come.
 ///
 /// Before any activation the run is cancelled: nothing has changed. Once something may be changing, the first one stops
-/// new activations and waits for those under way; the second leaves the nodes to decide by themselves.
+/// new activations and waits for those under way. The second ends this program in either case, and leaves the nodes to
+/// decide by themselves.
 final class Interruption: Sendable {
     private struct State {
         var isActivating = false
@@ -29,12 +30,17 @@ final class Interruption: Sendable {
     private let console: Console
     /// Set by an interruption, among others.
     let brake: Brake
+    /// What a person who interrupts wants to know about.
+    let underWay = UnderWay()
+    /// The command that tells later how the nodes ended.
+    private let statusCommand: String
     // Kept alive here; Dispatch sources may be used from any thread.
     nonisolated(unsafe) private var sources: [any DispatchSourceSignal] = []
 
-    init(console: Console, brake: Brake) {
+    init(console: Console, brake: Brake, statusCommand: String) {
         self.console = console
         self.brake = brake
+        self.statusCommand = statusCommand
     }
 
     /// True once somebody asked to stop.
@@ -57,8 +63,16 @@ final class Interruption: Sendable {
         }
     }
 
-    /// From here on nodes may be changing.
-    func activationBegins() { state.withLock { $0.isActivating = true } }
+    /// From here on nodes may be changing, unless it was interrupted before.
+    ///
+    /// - Throws: `CancellationError` where an interruption has told already that nothing was activated
+    func activationBegins() throws {
+        let isInterrupted = state.withLock { state in
+            if state.count == 0 { state.isActivating = true }
+            return state.count > 0
+        }
+        if isInterrupted { throw CancellationError() }
+    }
 
     private func interrupt() {
         let (count, isActivating, cancel) = state.withLock { state in
@@ -66,19 +80,32 @@ final class Interruption: Sendable {
             return (state.count, state.isActivating, state.cancel)
         }
         brake.set()
-        if !isActivating {
-            console.tell(.warn, "interrupted: stopping; nothing has been activated")
-            cancel?()
-        } else if count == 1 {
-            console.tell(.warn, "interrupted: nothing new starts; waiting for the nodes that are activating")
-            console.tell(
-                .hint,
-                "interrupt again to leave them: what still waits for its confirmation then rolls back, the rest goes on"
-            )
-        } else {
-            console.tell(.warn, "left: the nodes end what they have begun by themselves")
-            console.tell(.hint, "`deploy status` tells how each one ended")
-            LocalProcess.terminateAll()
+        if count == 1 {
+            isActivating ? tellWhatIsUnderWay() : console.tell(.warn, "interrupted: stopping; nothing was activated")
+            if !isActivating { cancel?() }
+        } else if count == 2 {
+            if isActivating {
+                console.tell(.warn, "left: the nodes end what they have begun by themselves")
+                console.tell(.hint, "later: \(statusCommand)")
+            }
+            end()
+        }
+    }
+
+    private func tellWhatIsUnderWay() {
+        console.tell(.warn, "interrupted: nothing new starts; waiting for what is under way")
+        for (profile, fate) in underWay.all {
+            console.tell(.warn, "profile \"\(profile.name)\" is under way: \(fate)", node: profile.node)
+        }
+        console.tell(.hint, "interrupt again to leave them alone")
+    }
+
+    /// Ends this program at once, and leaves neither a child nor a terminal behind that does not echo.
+    private func end() {
+        Task {
+            await LocalProcess.endAll()
+            TerminalPrompter.restore()
+            console.finish(within: .seconds(2))
             exit(ExitCode.interrupted.rawValue)
         }
     }

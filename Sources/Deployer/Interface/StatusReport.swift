@@ -17,6 +17,8 @@ struct StatusReport: Sendable {
     let preflight: Preflight
     let console: Console
     let limit: Int
+    /// How many of each profile's last deploys to tell of.
+    var history = 0
 
     /// Prints one line a profile on standard output; failures go where messages go.
     ///
@@ -25,7 +27,7 @@ struct StatusReport: Sendable {
         var codes: [ExitCode] = []
         for (node, result) in zip(plan.nodes, await sideBySide(plan.nodes, limit: limit, { try await ask($0) })) {
             do {
-                for line in try result.get() { print(line) }
+                for line in try result.get() { console.result(line) }
             } catch {
                 console.tell(error, node: node.name)
                 codes.append((error as? StageFailure)?.cause is SSHError ? .unreachable : .failed)
@@ -35,25 +37,13 @@ struct StatusReport: Sendable {
     }
 
     private func ask(_ node: PlannedNode) async throws -> [String] {
-        let ready = try await preflight.prepare(node)
+        let ready = try await console.during(Activity(.preflight, node: node.name)) {
+            try await preflight.prepare(node)
+        }
         var lines: [String] = []
         do {
             for profile in node.profiles {
-                let connection = try ready.connection(of: profile)
-                if connection.usesClosureAgent(for: profile) {
-                    let agent = ClosureAgent(
-                        profile: profile, connection: connection, mode: ActivationMode(deployer: ""))
-                    let place = try await agent.look().generation?.label ?? "no generation"
-                    lines.append(printable("\(profile.label): \(place); the closure's own agent keeps no record"))
-                    continue
-                }
-                let command = connection.agentCommand(.status([profile.location]), for: profile)
-                let result = try await preflight.answer(
-                    try await connection.login.remote(), command.words, input: command.input)
-                guard let status = ProfileStatus(lastLineOf: result) else {
-                    throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
-                }
-                lines.append("\(profile.label): \(sentence(status))")
+                lines += try await self.lines(of: profile, over: try ready.connection(of: profile))
             }
         } catch {
             await ready.close()
@@ -61,6 +51,35 @@ struct StatusReport: Sendable {
         }
         await ready.close()
         return lines
+    }
+
+    private func lines(of profile: PlannedProfile, over connection: ReadyConnection) async throws -> [String] {
+        if connection.usesClosureAgent(for: profile) { return [try await look(at: profile, over: connection)] }
+        let command = connection.agentCommand(
+            .status(StatusRequest([profile.location], history: history)), for: profile)
+        let result = try await preflight.answer(
+            try await connection.login.remote(), command.words, input: command.input)
+        guard let status = ProfileStatus(lastLineOf: result) else {
+            throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
+        }
+        if let event = event(status, of: profile) { return [event] }
+        let history = (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
+        return ["\(profile.label): \(sentence(status))"] + history
+    }
+
+    /// Where no agent of ours can be asked, the link is all there is.
+    private func look(at profile: PlannedProfile, over connection: ReadyConnection) async throws -> String {
+        let agent = ClosureAgent(profile: profile, connection: connection, mode: ActivationMode(deployer: ""))
+        let look = try await agent.look()
+        let status = ProfileStatus(profile: look.link, generation: look.generation, activation: nil)
+        if let event = event(status, of: profile) { return event }
+        let place = look.generation?.label ?? "no generation"
+        return printable("\(profile.label): \(place); the closure's own agent keeps no record")
+    }
+
+    /// Its line of `--json`; nil without.
+    private func event(_ status: ProfileStatus, of profile: PlannedProfile) -> String? {
+        console.event(EventLine(status, of: profile, at: console.progress.now))
     }
 
     private func sentence(_ status: ProfileStatus) -> String {
@@ -78,6 +97,10 @@ struct StatusReport: Sendable {
         let time = Date(timeIntervalSince1970: TimeInterval(activation.startedAt)).formatted(.iso8601)
         text += ", by \(activation.deployer) at \(time)"
         if let reason = activation.report?.reason { text += ": \(reason)" }
+        if let failed = status.failedGenerations, !failed.isEmpty {
+            text +=
+                "; failed generation\(failed.count == 1 ? "" : "s") \(failed.map(String.init).joined(separator: ", "))"
+        }
         return printable(text)
     }
 }

@@ -3,25 +3,46 @@ import Shared
 /// What is where now, as a table: one row a profile.
 struct Summary: Sendable {
     let results: [ProfileResult]
+    /// Where each profile came from, and how long it took.
+    let progress: ProgressModel
 
     /// The rows, aligned; empty for no results.
     var text: String {
-        let rows = [["NODE", "PROFILE", "VERDICT", "NOW ON"]] + results.map(row)
-        let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        let rows = [["NODE", "PROFILE", "GENERATION", "VERDICT", "TIME", ""]] + results.map(row)
+        let widths = (0..<6).map { column in rows.map { displayWidth($0[column]) }.max() ?? 0 }
         return rows.map { row in
-            let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-            return trimmedEnd(cells.joined(separator: "  "))
+            trimmedEnd(zip(row, widths).map { padded($0, to: $1) }.joined(separator: "  "))
         }.joined(separator: "\n")
     }
 
     private func row(_ result: ProfileResult) -> [String] {
-        [result.profile.node.text, result.profile.name.text, word(result.outcome), place(result.outcome)]
+        let known = progress.profile(result.profile.node, result.profile.name)
+        let reason = result.rollback?.reason.map { printable($0.prefix { $0 != "\n" }) }
+        return [
+            printable(result.profile.node.text), printable(result.profile.name.text), move(result.outcome, known),
+            word(result), known?.time.map(preciseText) ?? "-", reason ?? "",
+        ]
     }
+
+    private func word(_ result: ProfileResult) -> String {
+        guard let finding = result.rollback else { return word(result.outcome) }
+        return "\(word(result.outcome)), \(finding == .verified ? "verified" : "not verified")"
+    }
+
+    /// `1 -> 2`; one name alone where it is as before, or where it is not known what was before.
+    private func move(_ outcome: ProfileOutcome, _ known: ProgressModel.Profile?) -> String {
+        let now = place(outcome)
+        guard let known, known.hasStarted else { return now }
+        let before = known.previous.map(name) ?? "none"
+        return before == now || now == "as before" ? before : "\(before) -> \(now)"
+    }
+
+    private func name(_ generation: Generation) -> String { generation.number.map { "\($0)" } ?? generation.path }
 
     private func word(_ outcome: ProfileOutcome) -> String {
         switch outcome {
         case .notStarted: "not started"
-        case .ended(let report, _): word(report.verdict)
+        case .ended(let report, _): word(report.verdict) + (report.needsReboot == true ? ", needs a reboot" : "")
         case .dryRun(let exit): exit.isSuccess ? "dry run" : "dry run failed"
         case .locked: "locked"
         case .notActivated: "failed"
@@ -44,7 +65,7 @@ struct Summary: Sendable {
     private func place(_ outcome: ProfileOutcome) -> String {
         switch outcome {
         case .ended(let report, _), .revoked(let report), .notRevoked(let report, _):
-            report.generation.map { $0.number.map { "generation \($0)" } ?? $0.path } ?? "no generation"
+            report.generation.map(name) ?? "none"
         case .unknown: "?"
         case .notStarted, .dryRun, .locked, .notActivated: "as before"
         }

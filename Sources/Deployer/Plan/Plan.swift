@@ -46,6 +46,8 @@ struct PlannedProfile: Sendable, Equatable {
     var location: ProfileLocation
     /// How a command becomes that user's: `["sudo", "-u", "root"]`; empty where `user` is the SSH user.
     var elevation: [String]
+    /// How it becomes root's.
+    var rootElevation = ["sudo", "-u", "root"]
     var interactiveSudo: Bool
     var fastConnection: Bool
     var autoRollback: Bool
@@ -61,6 +63,7 @@ struct PlannedProfile: Sendable, Equatable {
     var buildHost: Destination?
     /// Absolute path of an agent that is installed on the node; nil where one is sent.
     var agentPath: String?
+    var onPartialFailure = PartialFailurePolicy.rollback
 
     /// `web1.system`, as errors name it.
     var label: String { "\(node).\(name)" }

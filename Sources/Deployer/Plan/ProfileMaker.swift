@@ -46,6 +46,7 @@ struct ProfileMaker {
             user: user,
             location: try location(definition, user: user),
             elevation: user == sshUser ? [] : try sudo() + [user],
+            rootElevation: try sudo() + ["root"],
             interactiveSudo: overrides.interactiveSudo ?? settings.interactiveSudo ?? false,
             fastConnection: overrides.fastConnection ?? settings.fastConnection ?? false,
             autoRollback: overrides.autoRollback ?? settings.autoRollback ?? true,
@@ -55,7 +56,8 @@ struct ProfileMaker {
             confirmTimeout: overrides.confirmTimeout ?? settings.confirmTimeout ?? 30,
             activationTimeout: overrides.activationTimeout ?? settings.activationTimeout,
             buildHost: place.host,
-            agentPath: try agentPath()
+            agentPath: try agentPath(),
+            onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback
         )
     }
 

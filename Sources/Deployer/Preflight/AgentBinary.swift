@@ -20,17 +20,17 @@ struct AgentBinary: Sendable {
     ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`;
     ///     `closure` for none at all
     ///   - program: absolute path of the running `deploy`
-    /// - Throws: ``AgentError``, ``LocalCommandError``
+    /// - Throws: ``AgentBinaryError``, ``LocalCommandError``
     static func add(file: String?, program: String) async throws -> AgentBinary {
         if file == closureWord { return AgentBinary(paths: [:]) }
         if let file {
-            guard FileManager.default.isReadableFile(atPath: file) else { throw AgentError.unreadable(file) }
+            guard FileManager.default.isReadableFile(atPath: file) else { throw AgentBinaryError.unreadable(file) }
             let path = try await addToStore(file)
             return AgentBinary(paths: ["": path])
         }
         var paths: [String: String] = [:]
         for (system, file) in installed(beside: program) { paths[system] = try await addToStore(file) }
-        guard !paths.isEmpty else { throw AgentError.none(beside: program) }
+        guard !paths.isEmpty else { throw AgentBinaryError.none(beside: program) }
         return AgentBinary(paths: paths)
     }
 
@@ -67,24 +67,24 @@ struct AgentBinary: Sendable {
             try manager.copyItem(atPath: file, toPath: folder + "/bin/activate")
             try manager.setAttributes([.posixPermissions: 0o555], ofItemAtPath: folder + "/bin/activate")
         } catch {
-            throw AgentError.notAdded(file, reason: "\(error)")
+            throw AgentBinaryError.notAdded(file, reason: "\(error)")
         }
         let result = try await LocalCommand(["nix-store", "--add", folder]).run()
         let path = trimmed(result.text)
         guard result.exit.isSuccess, path.hasPrefix("/") else {
-            throw AgentError.notAdded(file, reason: result.errorText)
+            throw AgentBinaryError.notAdded(file, reason: result.errorText)
         }
         return path
     }
 }
 
-enum AgentError: Error, Sendable, Equatable {
+enum AgentBinaryError: Error, Sendable, Equatable {
     case unreadable(String)
     case none(beside: String)
     case notAdded(String, reason: String)
 }
 
-extension AgentError: Explained, CustomStringConvertible {
+extension AgentBinaryError: Explained, CustomStringConvertible {
     var description: String {
         switch self {
         case .unreadable(let file): "the agent \(file) cannot be read"

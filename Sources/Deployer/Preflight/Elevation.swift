@@ -10,15 +10,12 @@ enum Elevation: Sendable {
     case password([String], Secret)
 
     /// The words and the standard input that run a command as the profile's user.
-    func applied(to command: [String]) -> (words: [String], input: [UInt8]) {
+    func applied(to command: [String]) -> (words: [String], input: RemoteInput) {
         switch self {
-        case .none: (command, [])
-        case .words(let prefix): (Elevation.wrapped(prefix, command), [])
+        case .none: (command, .none)
+        case .words(let prefix): (Elevation.wrapped(prefix, command), .none)
         case .password(let prefix, let secret):
-            (
-                Elevation.wrapped(prefix + Elevation.readingPassword(prefix), command),
-                secret.bytes + [UInt8(ascii: "\n")]
-            )
+            (Elevation.wrapped(prefix + Elevation.readingPassword(prefix), command), RemoteInput(line: secret))
         }
     }
 

@@ -40,16 +40,22 @@ struct ReadyConnection: Sendable {
     var system = ""
     /// Whether the node's Nix takes what this user sends.
     var trust = NixTrust()
+    /// For each user whose guardian would end with the login: how root, who starts it elsewhere, can be had.
+    var rootStarts: [String: Elevation] = [:]
 
     /// The words and standard input that run the agent as a profile's user.
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
-    ) -> (words: [String], input: [UInt8]) {
-        self.command([program(for: profile)] + command.words(options), as: profile)
+    ) -> (words: [String], input: RemoteInput) {
+        let words = [program(for: profile)] + command.words(options)
+        if command.startsGuardian, !usesClosureAgent(for: profile), let root = rootStarts[profile.user] {
+            return root.applied(to: RootUnit.words(for: profile.user, words))
+        }
+        return self.command(words, as: profile)
     }
 
     /// The words and standard input that run a command as a profile's user.
-    func command(_ words: [String], as profile: PlannedProfile) -> (words: [String], input: [UInt8]) {
+    func command(_ words: [String], as profile: PlannedProfile) -> (words: [String], input: RemoteInput) {
         (elevations[profile.elevation] ?? .none).applied(to: words)
     }
 
@@ -78,7 +84,7 @@ struct Preflight: Sendable {
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
-    /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentError``
+    /// - Throws: ``StageFailure``, its cause an ``SSHError``, ``PreflightError`` or ``AgentBinaryError``
     func prepare(_ node: PlannedNode) async throws -> ReadyNode {
         var connections: [Destination: ReadyConnection] = [:]
         for profile in node.profiles where connections[profile.destination] == nil {
@@ -145,10 +151,15 @@ struct Preflight: Sendable {
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
             nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
-            trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust)
+            trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
+            // Only our own agent has a guardian.
+            rootStarts: try await rootStarts(
+                destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
         if let agent, !facts.agents.contains(agent), let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
-            try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            try await console.during(Activity(.agent, node: node)) {
+                try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            }
         }
         return connection
     }
@@ -170,6 +181,8 @@ struct Preflight: Sendable {
         if test == nil || test?.works == true { return .words(prefix) }
         guard isInteractive else { throw refusal(prefix, test) }
         guard Elevation.readsPassword(prefix) else { throw PreflightError.takesNoPassword(elevation: prefix) }
+        // It would not be sent: nobody need type it.
+        if let doubt = await remote.doubt { throw doubt.error }
         var reason = ""
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
@@ -195,7 +208,7 @@ struct Preflight: Sendable {
     }
 
     /// Runs a command that has to answer at once.
-    func answer(_ remote: any Remote, _ words: [String], input: [UInt8] = []) async throws -> RemoteResult {
+    func answer(_ remote: any Remote, _ words: [String], input: RemoteInput = .none) async throws -> RemoteResult {
         let limit = Preflight.answerLimit
         guard let result = try await before(.now + limit, { try await remote.run(words, input: input, limit: 1 << 20) })
         else { throw PreflightError.silent(after: limit) }

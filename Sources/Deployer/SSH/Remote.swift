@@ -4,9 +4,9 @@ import Shared
 protocol Remote: Sendable {
     /// Starts a command; `words` are quoted here, at the last moment, for the login shell.
     ///
-    /// - Parameter input: bytes for its standard input, which is then closed; a secret among them never shows anywhere
-    /// - Throws: ``SSHError``
-    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess
+    /// - Parameter input: for its standard input, which is then closed
+    /// - Throws: ``SSHError``; ``SSHError/secretWithheld(host:knownIn:)`` if a secret would go to a host in doubt
+    func start(_ words: [String], input: RemoteInput) async throws -> any RemoteProcess
 
     /// Runs a command whose standard input and output are this socket, to its end, bytes unchanged in both directions.
     ///
@@ -18,11 +18,38 @@ protocol Remote: Sendable {
         _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult
 
+    /// What speaks against the host being the one it is taken for; nil if nothing does.
+    var doubt: HostDoubt? { get async }
+
     /// False once the connection is known to have ended; commands on it then fail.
     var isOpen: Bool { get async }
 
     /// Ends the connection; commands still running lose their channel, and may go on at the node.
     func close() async
+}
+
+/// What a remote command reads on its standard input.
+struct RemoteInput: Sendable {
+    let bytes: [UInt8]
+    /// A secret is among them: it shows nowhere, and does not go to a host in doubt.
+    let holdsSecret: Bool
+
+    init(_ bytes: [UInt8]) { (self.bytes, holdsSecret) = (bytes, false) }
+
+    /// The secret as one line.
+    init(line secret: Secret) { (bytes, holdsSecret) = (secret.bytes + [UInt8(ascii: "\n")], true) }
+
+    static let none = RemoteInput([])
+}
+
+/// A host key that contradicts a known one, let in by `StrictHostKeyChecking=no`.
+struct HostDoubt: Sendable, Equatable {
+    /// For messages, as the user knows it.
+    let host: String
+    /// The line of known_hosts that has another key: `/home/me/.ssh/known_hosts:12`.
+    let knownIn: String
+
+    var error: SSHError { .secretWithheld(host: host, knownIn: knownIn) }
 }
 
 /// A command that runs on a node.
@@ -47,6 +74,8 @@ enum RemoteExit: Sendable, Equatable, CustomStringConvertible {
     case code(Int32)
     /// Name without "SIG", such as `KILL`.
     case signal(String)
+    /// The server closed the channel without a word, as with `ChannelTimeout`; the command may go on there.
+    case missing
 
     var isSuccess: Bool { self == .code(0) }
 
@@ -54,6 +83,7 @@ enum RemoteExit: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .code(let code): "exit status \(code)"
         case .signal(let name): "signal \(name)"
+        case .missing: "no exit status, since the server closed its channel early"
         }
     }
 }
@@ -69,10 +99,19 @@ struct RemoteResult: Sendable {
 }
 
 extension Remote {
+    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
+        try await start(words, input: RemoteInput(input))
+    }
+
+    /// Runs a command whose input holds no secret to its end, whatever its exit status.
+    func run(_ words: [String], input: [UInt8] = [], limit: Int = 16 << 20) async throws -> RemoteResult {
+        try await run(words, input: RemoteInput(input), limit: limit)
+    }
+
     /// Runs a command to its end, whatever its exit status.
     ///
     /// - Parameter limit: bytes kept of each output
-    func run(_ words: [String], input: [UInt8] = [], limit: Int = 16 << 20) async throws -> RemoteResult {
+    func run(_ words: [String], input: RemoteInput, limit: Int = 16 << 20) async throws -> RemoteResult {
         let process = try await start(words, input: input)
         var result = RemoteResult(exit: .code(0), output: [], errorOutput: [])
         for try await piece in process.output {

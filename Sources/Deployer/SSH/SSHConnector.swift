@@ -6,22 +6,27 @@ final class SSHConnector: Connector {
     private let choice: TransportChoice
     private let prompter: any Prompter
     let environment: [String: String]
+    private let askpassHelper: String
     let log: @Sendable (String) -> Void
     private let memory = LoginMemory()
     /// Where a login over SSH has succeeded.
     private let reached = Mutex<Set<Destination>>([])
     private let configurations = Mutex<[Destination: SSHConfiguration]>([:])
 
-    /// - Parameter log: gets debug lines, such as which transport was chosen and why
+    /// - Parameters:
+    ///   - askpassHelper: this program, which `ssh` starts to have a question answered
+    ///   - log: gets debug lines, such as which transport was chosen and why
     init(
         choice: TransportChoice = .automatic,
         prompter: any Prompter = TerminalPrompter(),
         environment: [String: String] = currentEnvironment(),
+        askpassHelper: String = AskpassHelper.program,
         log: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.choice = choice
         self.prompter = prompter
         self.environment = environment
+        self.askpassHelper = askpassHelper
         self.log = log
     }
 
@@ -71,7 +76,7 @@ final class SSHConnector: Connector {
         guard choice == .automatic else {
             throw SSHError.failed(host: configuration.displayName, step: "logging in with libssh2", reason: detail)
         }
-        memory.needSystemSSH(server(configuration), because: reason)
+        memory.needSystemSSH(configuration.account, because: reason)
         return try await openSSH(destination, configuration, because: detail)
     }
 
@@ -80,14 +85,12 @@ final class SSHConnector: Connector {
     ) async throws -> any Remote {
         log("\(destination): over the system's ssh: \(reason)")
         let connector = OpenSSHConnector(
-            destination: destination, configuration: configuration, prompter: prompter, environment: environment,
-            log: log)
+            destination: destination, configuration: configuration,
+            login: AskedLogin(
+                configuration: configuration, memory: memory, prompter: prompter, environment: environment,
+                helper: askpassHelper, log: log))
         let master = try await connector.makeMaster()
         return OpenSSHRemote(master) { try await connector.makeMaster() }
-    }
-
-    private func server(_ configuration: SSHConfiguration) -> String {
-        "\(configuration.user)@\(configuration.hostName):\(configuration.port)"
     }
 
     func configuration(of destination: Destination) async throws -> SSHConfiguration {
@@ -99,16 +102,13 @@ final class SSHConnector: Connector {
 
     /// Gathers what the choice and a login over libssh2 depend on.
     private func plan(_ configuration: SSHConfiguration) async throws -> LibSSH2Connector {
-        let user = LocalAccount(environment: environment)
-        let expansion = Expansion(
-            configuration: configuration, home: user.home, localUser: user.name, localUserID: user.id,
-            localHost: user.machine, environment: environment)
+        let expansion = expansion(configuration)
         let knownHosts = KnownHosts(
             userFiles: configuration.userKnownHostsFiles.compactMap { try? expansion.path($0) },
             globalFiles: configuration.globalKnownHostsFiles, environment: environment)
         async let lines = knownHosts.lines(for: configuration.knownHostName)
         async let ticket = hasKerberosTicket(configuration)
-        let account = server(configuration)
+        let account = configuration.account
         var facts = TransportFacts(configuration: configuration)
         facts.learned = memory.reasonForSystemSSH(account)
         facts.available = .library
@@ -117,7 +117,14 @@ final class SSHConnector: Connector {
         facts.hasKerberosTicket = try await ticket
         return LibSSH2Connector(
             facts: facts, expansion: expansion, knownHosts: knownHosts, memory: memory, prompter: prompter,
-            environment: environment, log: log)
+            environment: environment, askpassHelper: askpassHelper, log: log)
+    }
+
+    private func expansion(_ configuration: SSHConfiguration) -> Expansion {
+        let user = LocalAccount(environment: environment)
+        return Expansion(
+            configuration: configuration, home: user.home, localUser: user.name, localUserID: user.id,
+            localHost: user.machine, environment: environment)
     }
 
     /// Distributions turn GSSAPI on for everyone, so only a ticket tells that it is used.

@@ -13,6 +13,8 @@ enum SSHError: Error, Sendable, Equatable {
     /// The host key is not known and may not be accepted.
     case hostKeyUnknown(host: String, fingerprint: String, hint: String)
     case hostKeyRevoked(host: String, fingerprint: String)
+    /// A secret was not sent to a host whose key contradicts known_hosts, though it was let in.
+    case secretWithheld(host: String, knownIn: String)
     /// No offered method was accepted.
     case loginRefused(destination: String, tried: [String])
     /// The connection broke; commands may go on at the node.
@@ -31,6 +33,9 @@ extension SSHError: Explained {
             "the host key of \(host) has changed (now \(fingerprint)); the known one is \(knownIn)"
         case .hostKeyUnknown(let host, let fingerprint, _): "the host key of \(host) is not known (\(fingerprint))"
         case .hostKeyRevoked(let host, let fingerprint): "the host key of \(host) is revoked (\(fingerprint))"
+        case .secretWithheld(let host, let knownIn):
+            "no password is sent to \(host): its host key is not the one in \(knownIn), and StrictHostKeyChecking=no "
+                + "let it in all the same"
         case .loginRefused(let destination, let tried):
             "\(destination) refused the login; tried: \(tried.isEmpty ? "nothing" : tried.joined(separator: ", "))"
         case .lost(let host, let reason): "the connection to \(host) was lost: \(reason)"
@@ -43,7 +48,7 @@ extension SSHError: Explained {
         case .configuration(let host, _): "`ssh -G \(host)` shows what ssh makes of it"
         case .unreachable, .timedOut:
             "is the machine up, and does ssh get there by hand? `hostname` and `sshOpts` in the flake say where to go"
-        case .hostKeyChanged:
+        case .hostKeyChanged, .secretWithheld:
             "if the machine was reinstalled, take that line away; if not, somebody may be in between"
         case .hostKeyUnknown(_, _, let hint): hint
         case .hostKeyRevoked: "do not trust that machine; its key was marked as revoked in known_hosts"

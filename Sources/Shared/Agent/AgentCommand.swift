@@ -9,9 +9,10 @@ public enum AgentCommand: Sendable, Equatable {
     /// Takes the canary and waits for the verdict, printed as one ``AgentEvent/verdict(_:)``.
     case confirm(ConfirmRequest)
     /// Prints one ``ProfileStatus`` a line for each profile, and changes nothing.
-    case status([ProfileLocation])
-    /// Finishes what was interrupted in these profiles; prints events.
-    case recover([ProfileLocation])
+    case status(StatusRequest)
+    /// Finishes what was interrupted in these profiles, and prints events; without any, in all that there are on the
+    /// machine, as their owners, and prints plain lines. In the background: ends once a guardian has each of them.
+    case recover([ProfileLocation], background: Bool = false)
     /// Keeps these store paths, and the agent itself, from being collected until they are activated, for a day at
     /// most; prints nothing. Exit status 1, with the reason on standard error, if it cannot.
     case hold([String])
@@ -42,6 +43,9 @@ public struct ActivateRequest: Sendable, Equatable {
         public var activationTimeout: Int?
         /// Who deploys, and from where: `alice@laptop`; shown to others, never trusted.
         public var deployer: String
+        public var onPartialFailure = PartialFailurePolicy.rollback
+        /// How many seconds to wait for another deploy that holds the profile, 0 to 65535.
+        public var waitLock = 0
 
         public init(nonce: String, activationTimeout: Int?, deployer: String) {
             self.nonce = nonce
@@ -105,6 +109,21 @@ public struct ConfirmRequest: Sendable, Equatable {
     }
 }
 
+public struct StatusRequest: Sendable, Equatable {
+    public var profiles: [ProfileLocation]
+    /// How many of the last activations to tell of, 0 to 65535.
+    public var history: Int
+
+    public init(_ profiles: [ProfileLocation], history: Int = 0) {
+        self.profiles = profiles
+        self.history = history
+    }
+}
+
+extension StatusRequest: ExpressibleByArrayLiteral {
+    public init(arrayLiteral profiles: ProfileLocation...) { self.init(profiles) }
+}
+
 extension AgentCommand {
     /// The words after the program's name.
     public func words(_ options: AgentOptions = AgentOptions()) -> [String] {
@@ -120,8 +139,11 @@ extension AgentCommand {
         case .revoke(let request):
             ["revoke"] + request.profile.words + (request.nonce.map { ["--nonce", $0] } ?? [])
         case .confirm(let request): ["confirm"] + request.profile.words + ["--nonce", request.nonce]
-        case .status(let profiles): ["status"] + profiles.flatMap(\.words)
-        case .recover(let profiles): ["recover"] + profiles.flatMap(\.words)
+        case .status(let request):
+            ["status"] + request.profiles.flatMap(\.words)
+                + (request.history > 0 ? ["--history", String(request.history)] : [])
+        case .recover(let profiles, let background):
+            ["recover"] + (background ? ["--background"] : []) + profiles.flatMap(\.words)
         case .hold(let paths): ["hold"] + paths
         }
     }
@@ -137,6 +159,10 @@ extension ActivateRequest {
         if boot { words.append("--boot") }
         guard let session else { return words }
         words += ["--nonce", session.nonce, "--deployer", session.deployer]
+        if session.onPartialFailure != .rollback {
+            words += ["--on-partial-failure", session.onPartialFailure.rawValue]
+        }
+        if session.waitLock > 0 { words += ["--wait-lock", String(session.waitLock)] }
         return words + (session.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
     }
 }

@@ -8,12 +8,16 @@ public enum AgentEvent: Sendable, Equatable {
     case warning(String)
     /// Another deploy holds the profile; nothing was changed. Keys: `holder`.
     case locked(LockHolder)
+    /// Another deploy holds the profile; this one waits until it ends. Keys: `holder`, `seconds` (at most).
+    case waitingForLock(LockHolder, seconds: Int)
     /// The link is on the closure. Keys: `generation` (number), `isNew`.
     case profileSet(generation: Int, isNew: Bool)
     /// One line that the activation wrote. Keys: `stream` (`stdout` or `stderr`), `line`.
     case output(stream: OutputStream, line: String)
     /// The closure's script has ended. Keys: `code` or `signal`, `timedOut`.
     case activationEnded(Exit, timedOut: Bool)
+    /// A unit of systemd is failed after an activation that says that some are. Keys: `unit` (``FailedUnit``).
+    case unitFailed(FailedUnit)
     /// The canary is there. Keys: `seconds` (until the node rolls back).
     case awaitingConfirmation(seconds: Int)
     /// The node goes back by itself. Keys: `reason`.
@@ -47,11 +51,13 @@ public struct LockHolder: Sendable, Codable, Equatable {
 
 extension AgentEvent: Codable {
     private enum Key: String, CodingKey {
-        case event, previous, text, holder, generation, isNew, stream, line, code, signal, timedOut, seconds, reason
+        case event, previous, text, holder, generation, isNew, stream, line, code, signal, timedOut, seconds, reason,
+            unit
     }
 
     private enum Name: String, Codable {
-        case started, warning, locked, profileSet, output, activationEnded, awaitingConfirmation, rollingBack, verdict
+        case started, warning, locked, waitingForLock, profileSet, output, activationEnded, unitFailed
+        case awaitingConfirmation, rollingBack, verdict
     }
 
     public init(from decoder: any Decoder) throws {
@@ -60,6 +66,11 @@ extension AgentEvent: Codable {
         case .started: self = .started(previous: try values.decodeIfPresent(Generation.self, forKey: .previous))
         case .warning: self = .warning(try values.decode(String.self, forKey: .text))
         case .locked: self = .locked(try values.decode(LockHolder.self, forKey: .holder))
+        case .waitingForLock:
+            self = .waitingForLock(
+                try values.decode(LockHolder.self, forKey: .holder),
+                seconds: try values.decode(Int.self, forKey: .seconds))
+        case .unitFailed: self = .unitFailed(try values.decode(FailedUnit.self, forKey: .unit))
         case .profileSet:
             self = .profileSet(
                 generation: try values.decode(Int.self, forKey: .generation),
@@ -88,6 +99,10 @@ extension AgentEvent: Codable {
         case .started(let previous): try values.encodeIfPresent(previous, forKey: .previous)
         case .warning(let text): try values.encode(text, forKey: .text)
         case .locked(let holder): try values.encode(holder, forKey: .holder)
+        case .waitingForLock(let holder, let seconds):
+            try values.encode(holder, forKey: .holder)
+            try values.encode(seconds, forKey: .seconds)
+        case .unitFailed(let unit): try values.encode(unit, forKey: .unit)
         case .profileSet(let generation, let isNew):
             try values.encode(generation, forKey: .generation)
             try values.encode(isNew, forKey: .isNew)
@@ -111,6 +126,8 @@ extension AgentEvent: Codable {
         case .started: .started
         case .warning: .warning
         case .locked: .locked
+        case .waitingForLock: .waitingForLock
+        case .unitFailed: .unitFailed
         case .profileSet: .profileSet
         case .output: .output
         case .activationEnded: .activationEnded

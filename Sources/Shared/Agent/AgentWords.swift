@@ -19,11 +19,13 @@ enum AgentSubcommand: String {
         case .activate:
             [
                 "--temp-path", "--confirm-timeout", "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot",
-                "--nonce", "--deployer", "--activation-timeout",
+                "--nonce", "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock",
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
         case .revoke, .confirm: ["--nonce"]
-        case .status, .recover, .hold: []
+        case .status: ["--history"]
+        case .recover: ["--background"]
+        case .hold: []
         }
     }
 }
@@ -38,7 +40,9 @@ struct AgentWords {
     private var user: String?
     private var name: String?
 
-    private static let plainFlags: Set = ["--magic-rollback", "--auto-rollback", "--dry-activate", "--boot"]
+    private static let plainFlags: Set = [
+        "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background",
+    ]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
 
     mutating func take(
@@ -64,13 +68,13 @@ struct AgentWords {
                 WaitRequest(
                     closure: try required(closure, "the closure"),
                     tempPath: try value("--temp-path"),
-                    activationTimeout: try seconds("--activation-timeout")
+                    activationTimeout: try number("--activation-timeout")
                 )
             )
         case .revoke: .revoke(RevokeRequest(profile: try profile(), nonce: try nonce()))
         case .confirm: .confirm(ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce")))
-        case .status: .status(try allProfiles())
-        case .recover: .recover(try allProfiles())
+        case .status: .status(StatusRequest(try allProfiles(), history: try number("--history") ?? 0))
+        case .recover: .recover(try allProfiles(orNone: true), background: flags.contains("--background"))
         case .hold: .hold(try required(paths.isEmpty ? nil : paths, "a store path"))
         }
     }
@@ -96,7 +100,7 @@ struct AgentWords {
             closure: try required(closure, "the closure"),
             profile: try profile(),
             tempPath: try value("--temp-path"),
-            confirmTimeout: try required(seconds("--confirm-timeout"), "option --confirm-timeout")
+            confirmTimeout: try required(number("--confirm-timeout"), "option --confirm-timeout")
         )
         request.magicRollback = flags.contains("--magic-rollback")
         request.autoRollback = flags.contains("--auto-rollback")
@@ -108,23 +112,35 @@ struct AgentWords {
 
     private func session() throws(AgentUsageError) -> ActivateRequest.Session? {
         guard let nonce = try nonce() else {
-            for option in ["--deployer", "--activation-timeout"] where values[option] != nil {
+            for option in ["--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock"]
+            where values[option] != nil {
                 throw .missing("option --nonce, which \(option) goes with,")
             }
             return nil
         }
-        let timeout = try seconds("--activation-timeout")
+        let timeout = try number("--activation-timeout")
         guard timeout != 0 else {
             throw .invalidValue(option: "--activation-timeout", value: "0", expected: "a number from 1 to 65535")
         }
-        return ActivateRequest.Session(
+        var session = ActivateRequest.Session(
             nonce: nonce, activationTimeout: timeout, deployer: values["--deployer"] ?? "unknown")
+        session.onPartialFailure = try partialFailurePolicy()
+        session.waitLock = try number("--wait-lock") ?? 0
+        return session
     }
 
-    private func allProfiles() throws(AgentUsageError) -> [ProfileLocation] {
+    private func partialFailurePolicy() throws(AgentUsageError) -> PartialFailurePolicy {
+        guard let text = values["--on-partial-failure"] else { return .rollback }
+        guard let policy = PartialFailurePolicy(rawValue: text) else {
+            throw .invalidValue(option: "--on-partial-failure", value: text, expected: "rollback or warn")
+        }
+        return policy
+    }
+
+    private func allProfiles(orNone: Bool = false) throws(AgentUsageError) -> [ProfileLocation] {
         if user != nil { throw .missing("option --profile-name, which --profile-user goes with,") }
         if name != nil { throw .missing("option --profile-user, which --profile-name goes with,") }
-        guard !profiles.isEmpty else {
+        guard orNone || !profiles.isEmpty else {
             throw .missing("option --profile-path, or --profile-user and --profile-name,")
         }
         return profiles
@@ -145,7 +161,7 @@ struct AgentWords {
         return nonce
     }
 
-    private func seconds(_ option: String) throws(AgentUsageError) -> Int? {
+    private func number(_ option: String) throws(AgentUsageError) -> Int? {
         guard let text = values[option] else { return nil }
         guard let number = UInt16(text) else {
             throw .invalidValue(option: option, value: text, expected: "a number from 0 to 65535")

@@ -10,6 +10,7 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
     case unknown = 7
     case locked = 8
     case declined = 9
+    case needsReboot = 10
     case interrupted = 130
 
     /// One line for the help and the README.
@@ -25,6 +26,8 @@ public enum ExitCode: Int32, Sendable, CaseIterable {
         case .unknown: "contact was lost and the verdict is not known: `deploy status` asks again"
         case .locked: "another deploy holds a profile; nothing changed there"
         case .declined: "the question was not answered with yes; nothing changed"
+        case .needsReboot:
+            "rolled back, for the new system needs a reboot: deploy it with --boot, then restart the node"
         case .interrupted: "interrupted"
         }
     }

@@ -22,6 +22,8 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         public var isGuarded: Bool
         /// Seconds until the guardian rolls back by itself; only in ``State/awaitingConfirmation``.
         public var secondsLeft: Int?
+        /// The last lines that the activation wrote, once it has ended.
+        public var lastLines: [String]?
 
         public init(
             state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,
@@ -39,6 +41,22 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         }
     }
 
+    /// The NixOS system that runs, where the profile's generation is one.
+    public struct System: Sendable, Codable, Equatable {
+        /// Store path.
+        public var running: String
+        /// Store path of the one that the profile's generation stands for.
+        public var ofGeneration: String
+        /// True where that one runs, one of its specialisations, or the one from before the newest activation.
+        public var isAsRecorded: Bool
+
+        public init(running: String, ofGeneration: String, isAsRecorded: Bool) {
+            self.running = running
+            self.ofGeneration = ofGeneration
+            self.isAsRecorded = isAsRecorded
+        }
+    }
+
     /// Absolute path of the profile's link.
     public var profile: String
     /// Where the link is now; nil if there is none.
@@ -47,11 +65,21 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
     /// Who holds the profile just now. It need not be whose activation is the newest: that of one who still finishes
     /// an interrupted one, before its own, is not written down yet.
     public var holder: LockHolder?
+    /// Generations that are still there and whose activation was undone or failed, by the history; lowest first.
+    public var failedGenerations: [Int]?
+    /// The last activations, newest first, where they were asked for.
+    public var history: [HistoryEntry]?
+    /// Nil where that is no NixOS system.
+    public var system: System?
 
-    public init(profile: String, generation: Generation?, activation: Activation?, holder: LockHolder? = nil) {
+    public init(
+        profile: String, generation: Generation?, activation: Activation?, holder: LockHolder? = nil,
+        system: System? = nil
+    ) {
         self.profile = profile
         self.generation = generation
         self.activation = activation
         self.holder = holder
+        self.system = system
     }
 }

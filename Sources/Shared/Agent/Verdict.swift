@@ -34,11 +34,20 @@ public struct VerdictReport: Sendable, Codable, Equatable {
     public var reason: String?
     /// For ``Verdict/stuck``: what failed in the rollback.
     public var rollbackFailure: String?
+    /// True where the new system can only take effect by a reboot: `--boot`, then restart the node.
+    public var needsReboot: Bool?
 
     public init(_ verdict: Verdict, generation: Generation?, reason: String? = nil, rollbackFailure: String? = nil) {
         self.verdict = verdict
         self.generation = generation
         self.reason = reason
         self.rollbackFailure = rollbackFailure
+    }
+}
+
+extension VerdictReport {
+    /// The exit code that stands for it.
+    public var exitCode: ExitCode {
+        needsReboot == true && verdict == .rolledBack ? .needsReboot : verdict.exitCode
     }
 }

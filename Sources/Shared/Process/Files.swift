@@ -20,14 +20,22 @@ public func isRunnable(_ path: String) -> Bool {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG && access(path, X_OK) == 0
 }
 
-/// Writes a text to a blocking descriptor; false if nobody reads it.
+/// Writes a text, and waits where it has to; false if nobody reads it.
 @discardableResult
-public func writeAll(_ descriptor: Int32, _ text: String) -> Bool {
-    var rest = Array(text.utf8)[...]
+public func writeAll(_ descriptor: Int32, _ text: String) -> Bool { writeAll(descriptor, Array(text.utf8)) }
+
+/// As ``writeAll(_:_:)-swift.function``, bytes unchanged.
+@discardableResult
+public func writeAll(_ descriptor: Int32, _ bytes: [UInt8]) -> Bool {
+    var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {
             rest = rest.dropFirst(count)
+        } else if errno == EAGAIN {
+            // Whoever shares it with us has made it non-blocking.
+            var room = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            poll(&room, 1, -1)
         } else if errno != EINTR {
             return false
         }

@@ -15,7 +15,7 @@ import Synchronization
 public final class LocalProcess: Sendable {
     public enum Stream: Sendable { case output, errorOutput }
 
-    /// Those that have not ended, for ``terminateAll()``.
+    /// Those that have not ended, for ``endAll(grace:)``.
     private static let running = Mutex<[ObjectIdentifier: LocalProcess]>([:])
 
     public let id: pid_t
@@ -54,9 +54,11 @@ public final class LocalProcess: Sendable {
         return process
     }
 
-    /// Asks every program that still runs to end, for a caller that is about to exit without waiting.
-    public static func terminateAll() {
-        for process in running.withLock({ $0.values.map(\.self) }) { process.signal(SIGTERM) }
+    /// Ends every program that still runs, and waits for that: TERM to each group, then KILL after the grace time.
+    public static func endAll(grace: Duration = .seconds(2)) async {
+        let all = running.withLock { $0.values.map(\.self) }
+        for process in all { process.terminate(grace: grace) }
+        for process in all { _ = await process.exit() }
     }
 
     /// Waits until the program has ended and its output has been read; cancelling does not stop it.

@@ -25,7 +25,9 @@ struct BuilderTests {
     }
 
     private func builder(_ extra: [String] = [], _ log: LineLog = LineLog()) async throws -> Builder {
-        Builder(nix: try await scratch.nix(), extraArguments: extra, onLine: { log.add($0) })
+        Builder(
+            nix: try await scratch.nix(), extraArguments: extra,
+            onLine: { if $0.weight == .shown { log.add($0.text) } })
     }
 
     @Test(arguments: [false, true])
@@ -67,10 +69,16 @@ struct BuilderTests {
 
     @Test func aClosureWithoutActivationIsRefused() async throws {
         let (plan, source) = try await plan(
-            "{ p.path = make \"x\" \"mkdir -p $out/bin; cp /bin/sh $out/bin/switch-to-configuration\"; }")
+            "{ p.path = make \"x\" \"mkdir -p $out/bin; touch $out/home-path\"; }")
         let error = await #expect(throws: BuildError.self) { try await builder().build(plan, from: [source]) }
-        #expect(error == .notActivatable("a.p", path: plan.profiles[0].path, wrapper: "nixos"))
-        #expect(error?.hint?.contains("lib.<system>.activate.nixos") == true)
+        #expect(error == .notActivatable("a.p", path: plan.profiles[0].path, wrapper: "home-manager"))
+        #expect(error?.hint?.contains("lib.<system>.activate.home-manager") == true)
+    }
+
+    @Test func aPlainSystemNeedsNoWrapper() async throws {
+        let (plan, source) = try await plan(
+            "{ p.path = make \"x\" \"mkdir -p $out/bin; cp /bin/sh $out/bin/switch-to-configuration\"; }")
+        try await builder().build(plan, from: [source])
     }
 
     @Test func aPlainPathIsFetchedOrRefused() async throws {

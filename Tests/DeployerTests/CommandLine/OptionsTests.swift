@@ -1,3 +1,4 @@
+import Shared
 import Testing
 
 @testable import Deployer
@@ -21,6 +22,7 @@ struct OptionsTests {
             "false", "--hostname", "h", "--magic-rollback", "false", "--confirm-timeout", "0", "--activation-timeout",
             "65535", "--temp-path", "/t", "--dry-activate", "--rollback-succeeded", "false", "--sudo", "doas -u",
             "--interactive-sudo", "true", "--agent", "closure", "--ssh-transport", "openssh", "--parallel", "3",
+            "--on-partial-failure", "warn", "--wait-lock", "60",
             ".#a.b", "--", "--impure", "-L"
         )
         var expected = try Options([])
@@ -36,12 +38,14 @@ struct OptionsTests {
         expected.agent = "closure"
         expected.transport = .openssh
         expected.parallel = 3
+        expected.waitLock = 60
         expected.targets = [".#a.b"]
         expected.nixArguments = ["--impure", "-L"]
         expected.overrides = Overrides(
             sshUser: "u", profileUser: "p", sshOpts: ["-p", "22", "-o", "a b"], fastConnection: true,
             autoRollback: false, hostnames: ["h"], magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
-            tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true, choosesAgent: true
+            tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true, onPartialFailure: .warn,
+            choosesAgent: true
         )
         #expect(options == expected)
         #expect(try Options(["--boot"]).boot)
@@ -72,6 +76,12 @@ struct OptionsTests {
         #expect(try options("--ssh-opts=-p 2222").overrides.sshOpts == ["-p", "2222"])
         #expect(try options("--ssh-opts", "").overrides.sshOpts == [])
         #expect(try options("--sudo=-x").overrides.sudo == ["-x"])
+    }
+
+    @Test func theHistoryIsStatussAlone() throws {
+        #expect(try options("status", "--history", "5").history == 5)
+        #expect(throws: UsageError.clash("--history", "deploy")) { try options("--history", "5") }
+        #expect(throws: UsageError.clash("status", "--wait-lock")) { try options("status", "--wait-lock", "5") }
     }
 
     @Test func statusIsACommandOnlyAsTheFirstWord() throws {
@@ -124,9 +134,26 @@ struct OptionsTests {
         (["--targets", "a", "-s", "b"], .clash("target", "--targets")),
         (["a", "b"], .extraTarget("b")),
         (["status", "--boot"], .clash("status", "--boot")),
+        (["--timings="], .invalidValue("--timings", "", expected: "a file name")),
+        (["--timings", "--timings=a"], .repeated("--timings")),
+        (["--json=1"], .unexpectedValue("--json")),
     ])
     func whatCannotBeMeantIsRefused(words: [String], expected: UsageError) {
         #expect(throws: expected) { try Options(words) }
+    }
+
+    @Test(
+        arguments: [
+            (["--timings"], .table, []), (["--timings", ".#web1"], .table, [".#web1"]),
+            (["--timings=out", ".#web1"], .page("out"), [".#web1"]),
+            (["--timings", "out.html"], .page("out.html"), []),
+            (["--timings", "out.html", "."], .page("out.html"), ["."]), (["--timings", "--boot"], .table, []),
+            (["a", "--timings"], .table, ["a"]), ([], .none, []),
+        ] as [([String], Options.Timing, [String])])
+    func timingsTakesAFileOrNone(words: [String], timings: Options.Timing, targets: [String]) throws {
+        let options = try Options(words)
+        #expect(options.timings == timings)
+        #expect(options.targets == targets)
     }
 
     @Test func theHelpNamesEveryOptionAndExitCodeAndFitsAScreen() {

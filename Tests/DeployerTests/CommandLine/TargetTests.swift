@@ -17,6 +17,9 @@ struct TargetTests {
             ("github:a/b?ref=x#10-web.system", "github:a/b?ref=x", "10-web", "system"),
             (##"x#"we\"ird\${x}#\\"."a\nb$$c$""##, "x", ##"we"ird${x}#\"##, "a\nb$$c$"),
             ("x#ünï.çode", "x", "ünï", "çode"),
+            // Marks that Swift would join to the quote or the hash before them.
+            ("x#\"\u{301}a\".\"\u{200d}\"", "x", "\u{301}a", "\u{200d}"),
+            ("x#\u{301}a", "x", "\u{301}a", nil),
         ] as [(String, String, String?, String?)])
     func readsATarget(text: String, flake: String, node: String?, profile: String?) throws {
         let target = try Target(text)

@@ -1,4 +1,5 @@
 import Foundation
+import Shared
 import Testing
 
 @testable import Deployer
@@ -34,7 +35,9 @@ struct SettingsAgreementTests {
     func theDecoderTakesTheSchemasTypeAlone(setting: Setting) throws {
         let schema = try #require(try properties("$defs", "settings")[setting.rawValue])
         let type = try #require(schema["type"]?.text)
-        for (sampleType, sample) in Self.samples {
+        // Of strings that are a choice, only one of them is of the type.
+        let choice = schema["enum"]?.elements.first.map { ["string": $0] } ?? [:]
+        for (sampleType, sample) in Self.samples.merging(choice, uniquingKeysWith: { $1 }) {
             var decoder = DeploymentDecoder()
             let settings = decoder.deployment(answer([setting.rawValue: sample])).settings
             #expect(decoder.problems.isEmpty == (sampleType == type))
@@ -42,6 +45,14 @@ struct SettingsAgreementTests {
         }
         guard type == "integer" else { return }
         #expect(schema["minimum"] == .integer(0) && schema["maximum"] == .integer(65535))
+    }
+
+    @Test func theDecoderTakesTheSchemasChoicesAlone() throws {
+        let schema = try #require(try properties("$defs", "settings")["onPartialFailure"])
+        #expect(schema["enum"]?.elements.compactMap(\.text) == PartialFailurePolicy.allCases.map(\.rawValue))
+        var decoder = DeploymentDecoder()
+        _ = decoder.deployment(answer(["onPartialFailure": .string("ignore")]))
+        #expect(decoder.problems.map(\.expected) == [#""rollback" or "warn""#])
     }
 
     @Test(arguments: Setting.allCases)

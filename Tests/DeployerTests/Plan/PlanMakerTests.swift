@@ -85,7 +85,8 @@ struct PlanMakerTests {
         let expected = PlannedProfile(
             node: NodeName("web1"), name: ProfileName("system"), path: "/nix/store/x", derivations: [],
             destination: Destination(host: "H", user: "S", options: ["2"]), user: "U",
-            location: .named(user: "U", name: "system"), elevation: ["run0", "--user", "U"], interactiveSudo: false,
+            location: .named(user: "U", name: "system"), elevation: ["run0", "--user", "U"],
+            rootElevation: ["run0", "--user", "root"], interactiveSudo: false,
             fastConnection: false, autoRollback: false, magicRollback: false, remoteBuild: true, tempPath: "/b",
             confirmTimeout: 2, activationTimeout: 3)
         #expect(try profile(settings, overrides) == expected)

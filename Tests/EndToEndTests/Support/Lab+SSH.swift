@@ -37,22 +37,19 @@ extension Lab {
     /// Runs work with an `ssh-agent` that holds a key, and gives it the agent's socket.
     func withAgent(_ key: String, _ work: (String) async throws -> Void) async throws {
         let socket = "\(folder)/agent.sock"
-        let agent = try LocalProcess.start(command(["ssh-agent", "-D", "-a", socket]))
-        var add = command(["ssh-add", "-q", key])
-        add.environment["SSH_AUTH_SOCK"] = socket
-        do {
-            let deadline = ContinuousClock.now + .seconds(10)
-            while try await !add.run(timeLimit: .seconds(10)).exit.isSuccess {
-                try #require(ContinuousClock.now < deadline, "no agent within 10 s")
-                try await ContinuousClock().sleep(for: .milliseconds(10))
-            }
-            try await work(socket)
-        } catch {
-            agent.terminate()
-            throw error
+        let (lines, line) = AsyncStream.makeStream(of: String.self)
+        // The agent listens before it starts the command, and ends with it.
+        let add = "ssh-add -q \(shellQuoted(key)) && echo ready; exec sleep 600"
+        let words = ["ssh-agent", "-a", socket, "sh", "-c", add]
+        let agent = try LocalProcess.start(command(words)) { @Sendable _, bytes in
+            line.yield(String(decoding: bytes, as: UTF8.self))
         }
-        agent.terminate()
-        _ = await agent.exit()
+        defer { agent.terminate() }
+        for await text in lines {
+            try #require(text.contains("ready"), "the agent did not take the key: \(text)")
+            break
+        }
+        try await work(socket)
     }
 
     /// A known_hosts file for a node with a wrong key in its third line; the true keys are nowhere.

@@ -13,6 +13,8 @@ struct Terminal: Sendable {
     /// Everything that was to be seen on the terminal.
     let text: String
     let exit: Exit
+    /// False where the program left it so that nothing typed can be seen.
+    let echoes: Bool
 
     /// Runs a program that has the terminal as its input, output and controlling terminal, to its end.
     static func run(
@@ -34,15 +36,19 @@ struct Terminal: Sendable {
         let text = await person.stay()
         let exit = await process.exit()
         limit.cancel()
+        // Both ends show the same settings.
+        var settings = termios()
+        let echoes = tcgetattr(main, &settings) == 0 && settings.c_lflag & tcflag_t(ECHO) != 0
         close(main)
-        return Terminal(text: text, exit: exit)
+        return Terminal(text: text, exit: exit, echoes: echoes)
     }
 
     /// The person's end and the program's end.
-    private static func openTerminal() throws -> (main: Int32, side: Int32) {
+    static func openTerminal(columns: UInt16 = 80, rows: UInt16 = 24) throws -> (main: Int32, side: Int32) {
         var main: Int32 = -1
         var side: Int32 = -1
-        try #require(openpty(&main, &side, nil, nil, nil) == 0, "there are no terminals here")
+        var size = winsize(ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0)
+        try #require(openpty(&main, &side, nil, nil, &size) == 0, "there are no terminals here")
         // Whoever inherited an end would keep the terminal open.
         for descriptor in [main, side] { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         return (main, side)

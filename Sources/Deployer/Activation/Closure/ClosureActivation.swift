@@ -1,5 +1,4 @@
 import Shared
-import Synchronization
 
 /// Activates one profile through the closure's own `activate-rs`, as deploy-rs's deployer does, and finds out how it ended.
 ///
@@ -8,6 +7,8 @@ struct ClosureActivation: Sendable {
     let agent: ClosureAgent
     let connector: any Connector
     let console: Console
+    /// Gets what the agent writes.
+    let tail: OutputTail
 
     /// How long after its own deadline the agent may take to have put the profile back.
     private static let grace = Duration.seconds(15)
@@ -33,28 +34,19 @@ struct ClosureActivation: Sendable {
         }
         var facts = ClosureFacts(closure: profile.path, before: before, autoRollback: profile.autoRollback)
         let was = before.generation.map { "now \($0.label)" } ?? "its first generation"
-        if !agent.mode.dryActivate { say(.info, "activating through the closure's own agent (\(was))") }
+        console.report(.started(activity(.activation), previous: before.generation))
+        step("activating through the closure's own agent (\(was))")
         await follow(&facts)
-        if agent.mode.dryActivate { return dryRun(facts) }
         facts.after = await lookAfterwards()
         return facts.outcome
-    }
-
-    private func dryRun(_ facts: ClosureFacts) -> ProfileOutcome {
-        switch facts.exit {
-        case .code(let code) where ![2, 126, 127].contains(code): .dryRun(.code(code))
-        case let exit?: .notActivated(AgentFailure(exit: exit, lines: facts.lines))
-        case nil: .notActivated(ClosureAgentError.noVerdict(reason: facts.loss, generation: facts.before.generation))
-        }
     }
 
     // MARK: Both of its commands side by side
 
     private func follow(_ facts: inout ClosureFacts) async {
-        let lines = LastLines()
         facts = await withTaskGroup(of: Finding.self, returning: ClosureFacts.self) { [facts] group in
             var facts = facts
-            group.addTask { await activate(lines) }
+            group.addTask { await activate() }
             if agent.awaitsConfirmation { group.addTask { await confirm() } }
             var isLost = false
             findings: for await finding in group {
@@ -83,7 +75,7 @@ struct ClosureActivation: Sendable {
             group.cancelAll()
             return facts
         }
-        facts.lines = lines.all
+        facts.lines = tail.activation
     }
 
     private static func sleep(until instant: ContinuousClock.Instant) async -> Finding {
@@ -92,42 +84,22 @@ struct ClosureActivation: Sendable {
         return .timeUp
     }
 
-    private func activate(_ lines: LastLines) async -> Finding {
+    private func activate() async -> Finding {
         do {
-            let result = try await told(agent.activate, lines)
-            return .ended(result)
+            return .ended(try await agent.run(agent.activate, console, tail))
         } catch {
             return .lost(error)
         }
-    }
-
-    /// Runs a command and passes on what it writes.
-    private func told(_ command: ClosureAgent.Command, _ lines: LastLines) async throws -> RemoteExit {
-        console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
-        let process = try await agent.connection.login.remote().start(command.words, input: command.input)
-        var output = LineSplitter()
-        var errors = LineSplitter()
-        func pass(_ text: [String]) {
-            for line in text {
-                lines.add(line)
-                console.relay(line, from: profile.name.text, node: profile.node)
-            }
-        }
-        for try await piece in process.output {
-            switch piece {
-            case .stdout(let bytes): pass(output.add(bytes))
-            case .stderr(let bytes): pass(errors.add(bytes))
-            }
-        }
-        pass([output.finish(), errors.finish()].compactMap(\.self))
-        return try await process.exit()
     }
 
     // MARK: The confirmation
 
     private func confirm() async -> Finding {
         guard await isActivated() else { return .notActivated }
-        say(.info, "activated; confirming over a new connection (the node rolls back in \(profile.confirmTimeout) s)")
+        console.report(.ended(activity(.activation)))
+        console.report(.awaiting(activity(.activation), seconds: profile.confirmTimeout))
+        console.report(.began(activity(.confirmation)))
+        step("activated; confirming over a new connection (the node rolls back in \(profile.confirmTimeout) s)")
         let deadline = ContinuousClock.now + .seconds(profile.confirmTimeout)
         return .activated(isConfirmed: await takeCanary(until: deadline), until: deadline + Self.grace)
     }
@@ -135,12 +107,13 @@ struct ClosureActivation: Sendable {
     /// Waits for the canary, anew where the connection ends over it.
     private func isActivated() async -> Bool {
         let deadline = ContinuousClock.now + .seconds(agent.activationTimeout)
-        let lines = LastLines()
+        let said = OutputTail()
         while !Task.isCancelled {
             do {
-                let exit = try await told(agent.wait, lines)
+                let exit = try await agent.run(agent.wait, console, said)
                 if exit.isSuccess { return true }
-                say(.error, "the activation did not come to an end in time (\(exit)): \(lines.all.last ?? "no reason")")
+                let reason = said.activation.last ?? "no reason"
+                say(.error, "the activation did not come to an end in time (\(exit)): \(reason)")
                 return false
             } catch {
                 if ContinuousClock.now >= deadline { return false }
@@ -202,15 +175,13 @@ struct ClosureActivation: Sendable {
         return nil
     }
 
+    private func activity(_ phase: Phase) -> Activity {
+        Activity(phase, node: profile.node, profile: profile.name)
+    }
+
+    private func step(_ text: String) { console.step("profile \"\(profile.name)\": \(text)", node: profile.node) }
+
     private func say(_ level: Level, _ text: String) {
         console.tell(level, "profile \"\(profile.name)\": \(text)", node: profile.node)
     }
-}
-
-/// The last lines that a command wrote.
-final class LastLines: Sendable {
-    private let lines = Mutex<[String]>([])
-
-    var all: [String] { lines.withLock { $0 } }
-    func add(_ line: String) { lines.withLock { $0 = $0.suffix(19) + [line] } }
 }

@@ -8,14 +8,16 @@ struct ClosureAgent: Sendable {
     let profile: PlannedProfile
     let connection: ReadyConnection
     let mode: ActivationMode
+    /// Nothing is to change.
+    var isDry = false
 
     /// The words and standard input of a command as the profile's user.
-    typealias Command = (words: [String], input: [UInt8])
+    typealias Command = (words: [String], input: RemoteInput)
 
     var tempPath: String { profile.tempPath ?? "/tmp" }
 
     /// Whether `activate` waits for the canary to be taken away.
-    var awaitsConfirmation: Bool { profile.magicRollback && !mode.boot && !mode.dryActivate }
+    var awaitsConfirmation: Bool { profile.magicRollback && !mode.boot && !isDry }
 
     var activate: Command {
         var request = ActivateRequest(
@@ -23,7 +25,7 @@ struct ClosureAgent: Sendable {
             confirmTimeout: profile.confirmTimeout)
         request.magicRollback = profile.magicRollback
         request.autoRollback = profile.autoRollback
-        request.dryActivate = mode.dryActivate
+        request.dryActivate = isDry
         request.boot = mode.boot
         return command(.activate(request))
     }

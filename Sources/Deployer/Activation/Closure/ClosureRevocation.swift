@@ -13,7 +13,14 @@ struct ClosureRevocation: Sendable {
         console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
         do {
             let remote = try await agent.connection.login.remote()
-            let result = try await remote.run(command.words, input: command.input, limit: ClosureAgent.outputLimit)
+            let limit = Watchdog.rollbackLimit(profile.activationTimeout.map { .seconds($0) }) + Watchdog.grace
+            let answer = try await before(.now + limit) {
+                try await remote.run(command.words, input: command.input, limit: ClosureAgent.outputLimit)
+            }
+            guard let result = answer else {
+                return .unknown(
+                    SSHError.timedOut(host: profile.destination.host, phase: "taking it back", after: limit))
+            }
             for line in lastLines(20, of: result.text + result.errorText) {
                 console.relay(line, from: profile.name.text, node: profile.node)
             }

@@ -6,6 +6,8 @@ struct ProfileLook: Sendable, Equatable {
     var generation: Generation?
     /// Changes whenever the link is replaced, even by one that says the same; empty if there is no link.
     var stamp: String
+    /// Absolute path of the link.
+    var link = ""
 }
 
 /// The plain shell command that looks, as the profile's user.
@@ -29,7 +31,7 @@ struct ProfileLookQuery: Sendable {
             "second=$(readlink \"$first\") || second=$first",
             // In GNU's words, then in BSD's.
             "stamp=$(stat -c '%i %z' \"$link\" 2>/dev/null || stat -f '%i %Fc' \"$link\" 2>/dev/null)",
-            #"say name "${first##*/}"; say link "${link##*/}"; say path "$second"; say stamp "$stamp"; say end"#,
+            #"say name "${first##*/}"; say link "$link"; say path "$second"; say stamp "$stamp"; say end"#,
         ]
         return lines.joined(separator: "\n")
     }
@@ -56,10 +58,11 @@ struct ProfileLookQuery: Sendable {
             if let key = parts.first { values[String(key)] = parts.count > 1 ? String(parts[1]) : "" }
         }
         guard values["end"] != nil, let path = values["path"], let name = values["name"] else { return nil }
+        let link = values["link"] ?? ""
         let stamp = trimmed(values["stamp"] ?? "")
-        guard !path.isEmpty else { return ProfileLook(generation: nil, stamp: stamp) }
-        let generation = Generation(number: number(name, of: values["link"] ?? ""), path: path)
-        return ProfileLook(generation: generation, stamp: stamp)
+        guard !path.isEmpty else { return ProfileLook(generation: nil, stamp: stamp, link: link) }
+        let generation = Generation(number: number(name, of: baseName(link)), path: path)
+        return ProfileLook(generation: generation, stamp: stamp, link: link)
     }
 
     /// The number in `<link>-<number>-link`.

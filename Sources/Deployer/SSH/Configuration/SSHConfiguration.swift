@@ -75,6 +75,11 @@ extension SSHConfiguration {
         return port == 22 ? host : "[\(host)]:\(port)"
     }
 
+    var isProxied: Bool { proxyCommand != nil || proxyJump != nil }
+
+    /// Name under which secrets and keys are remembered.
+    var account: String { "\(user)@\(hostName):\(port)" }
+
     /// For messages: the name that the user knows, with where it leads if that differs.
     var displayName: String {
         originalHost == hostName ? originalHost : "\(originalHost) (\(hostName))"

@@ -14,15 +14,15 @@ struct HostKeyGuard: Sendable {
     let prompter: any Prompter
     let log: @Sendable (String) -> Void
 
-    /// Whether secrets may be sent; a key is proof enough of us, but not of the server.
-    enum Trust: Sendable, Equatable { case full, withoutSecrets }
-
+    /// Lets the server in.
+    ///
+    /// - Returns: what speaks against it all the same, so that it gets no secret: a key is proof enough of us
     /// - Throws: ``SSHError`` for a server that may not be trusted; `CancellationError`
-    func admit(_ key: PublicKey, fingerprint: String) async throws -> Trust {
+    func admit(_ key: PublicKey, fingerprint: String) async throws -> HostDoubt? {
         let host = configuration.displayName
-        if configuration.skipsLoopbackHostKeys, isLoopback(configuration.hostName) { return .full }
+        if configuration.skipsLoopbackHostKeys, isLoopback(configuration.hostName) { return nil }
         switch judgeHostKey(key, try await linesWithoutPort(key)) {
-        case .known: return .full
+        case .known: return nil
         case .revoked: throw SSHError.hostKeyRevoked(host: host, fingerprint: "\(key.kind) \(fingerprint)")
         case .changed(let line):
             guard configuration.strictHostKeyChecking == .no else {
@@ -30,14 +30,14 @@ struct HostKeyGuard: Sendable {
                     host: host, fingerprint: "\(key.kind) \(fingerprint)", knownIn: line.place)
             }
             log("the host key of \(host) has changed (known: \(line.place)); no password is sent to it")
-            return .withoutSecrets
+            return HostDoubt(host: host, knownIn: line.place)
         case .otherType(let line) where configuration.strictHostKeyChecking == .acceptNew:
             // ssh lets this pass; but a server that hides its known key is not what "new" means.
             throw SSHError.hostKeyChanged(
                 host: host, fingerprint: "\(key.kind) \(fingerprint)", knownIn: line.place)
         case .otherType, .new:
             try await decideOnNew(key, fingerprint)
-            return .full
+            return nil
         }
     }
 

@@ -97,62 +97,25 @@ struct AgentClient: Sendable {
     }
 
     private func open(_ limit: Duration) throws -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let path = Array(socketPath.utf8)
-        guard path.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw Failure.notReachable(SystemError("connect", socketPath, number: ENAMETOOLONG))
+        let raw: Int32
+        do {
+            raw = try connectUnixSocket(socketPath)
+        } catch {
+            throw Failure.notReachable(error)
         }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
-        let raw = socket(AF_UNIX, streamSocket, 0)
-        guard raw >= 0 else { throw Failure.notReachable(SystemError("socket")) }
-        _ = fcntl(raw, F_SETFD, FD_CLOEXEC)
         // The thread that waits for the answer ends with it even if nobody waits for the thread.
         var patience = timeval(tv_sec: Int(limit.seconds) + 1, tv_usec: 0)
         setsockopt(raw, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-        let code = withUnsafeBytes(of: &address) { bytes in
-            connect(
-                raw, bytes.baseAddress?.assumingMemoryBound(to: sockaddr.self),
-                socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
-        if code != 0 {
-            let error = SystemError("connect", socketPath)
-            close(raw)
-            throw Failure.notReachable(error)
-        }
         return raw
     }
 }
 
 private func exchange(_ raw: Int32, _ message: [UInt8]) throws(AgentClient.Failure) -> [UInt8] {
-    var packet = WireWriter()
-    packet.add(string: message)
-    var rest = packet.bytes[...]
-    while !rest.isEmpty {
-        let count = rest.withUnsafeBytes { send(raw, $0.baseAddress, $0.count, noSignal) }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { throw .notReachable(SystemError("send")) }
-        rest = rest.dropFirst(count)
+    do {
+        try sendPacket(raw, message)
+    } catch {
+        throw .notReachable(error)
     }
-    var header = WireReader(try receive(raw, 4))
-    guard let length = header.number(), (1...(1 << 20)).contains(length) else { throw .badAnswer }
-    return try receive(raw, length)
+    guard let answer = receivePacket(raw, limit: 1 << 20), !answer.isEmpty else { throw .badAnswer }
+    return answer
 }
-
-private func receive(_ raw: Int32, _ count: Int) throws(AgentClient.Failure) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var have = 0
-    while have < count {
-        let got = bytes.withUnsafeMutableBytes { recv(raw, $0.baseAddress?.advanced(by: have), count - have, 0) }
-        if got < 0 && errno == EINTR { continue }
-        guard got > 0 else { throw .badAnswer }
-        have += got
-    }
-    return bytes
-}
-
-#if canImport(Glibc)
-    let noSignal = Int32(MSG_NOSIGNAL)
-#else
-    let noSignal: Int32 = 0
-#endif

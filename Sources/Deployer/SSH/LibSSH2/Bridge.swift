@@ -64,7 +64,7 @@ extension LibSSH2Session {
                 errors = (errors + bytes).suffix(Self.errorTail)
                 moved = true
             }
-            if local.down.isEmpty, libssh2_channel_eof(channel.raw) == 1 {
+            if local.down.isEmpty, try isAtEnd(channel) {
                 shim_shutdown_writing(descriptor)
                 return errors
             }
@@ -91,11 +91,11 @@ extension LibSSH2Session {
     private func moveUp(_ local: LocalEnd, _ channel: Channel, _ onBytes: (Int) -> Void) async throws -> Bool {
         if local.up.isEmpty, !local.isInputOver { try fillFromSocket(local) }
         var moved = 0
-        while !local.up.isEmpty, libssh2_channel_window_write_ex(channel.raw, nil) > 0 {
-            let code = try await complete("writing") { _ in
+        while !local.up.isEmpty, try hasRoomForInput(channel) {
+            let code = try await complete("writing", on: channel) { raw in
                 let bytes = local.up.filled
                 return libssh2_channel_write_ex(
-                    channel.raw, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
+                    raw, 0, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
             }
             if code < 0 {
                 // The command no longer reads; its end will be seen where its output is read.
@@ -123,9 +123,9 @@ extension LibSSH2Session {
     private func moveDown(_ local: LocalEnd, _ channel: Channel) async throws -> Bool {
         if local.down.isEmpty {
             let room = local.down.room
-            let code = try await poll("reading") { _ in
+            let code = try await poll("reading", on: channel) { raw in
                 libssh2_channel_read_ex(
-                    channel.raw, 0, room.baseAddress?.assumingMemoryBound(to: CChar.self), room.count)
+                    raw, 0, room.baseAddress?.assumingMemoryBound(to: CChar.self), room.count)
             }
             if let code, code < 0 { throw failure("reading", code) }
             if let code { local.down.fill(code) }

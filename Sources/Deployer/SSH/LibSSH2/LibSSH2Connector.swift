@@ -20,6 +20,7 @@ struct LibSSH2Connector: Sendable {
     let memory: LoginMemory
     let prompter: any Prompter
     let environment: [String: String]
+    let askpassHelper: String
     let log: @Sendable (String) -> Void
 
     private var configuration: SSHConfiguration { facts.configuration }
@@ -56,24 +57,33 @@ struct LibSSH2Connector: Sendable {
         let fingerprint: String
     }
 
-    /// Connects, at first with a proxy that is out of the terminal's reach: a control-C then does not end it.
+    /// Connects; what is asked on the way is answered like our own questions.
     private func open() async throws -> Opened {
-        do {
-            return try await open(usesTerminal: false, within: connectLimit)
-        } catch SSHError.unreachable where isProxied && !configuration.isBatch && prompter.canAsk {
-            // It may have wanted a password.
-            return try await prompter.terminal.withLock { try await open(usesTerminal: true, within: .seconds(120)) }
+        guard configuration.isProxied else { return try await open(nil, usesTerminal: false, within: connectLimit) }
+        let login = AskedLogin(
+            configuration: configuration, memory: memory, prompter: prompter, environment: environment,
+            helper: askpassHelper, log: log)
+        let canAsk = !configuration.isBatch && prompter.canAsk
+        return try await login.run { askpass, _ in
+            do {
+                return try await open(askpass, usesTerminal: false, within: connectLimit)
+            } catch SSHError.unreachable where configuration.proxyCommand != nil && !askpass.hasAsked && canAsk {
+                // Not every command asks as ssh does: this one may want the terminal. It was out of its reach until
+                // now, so that a control-C does not end it.
+                return try await prompter.withTerminal {
+                    try await open(nil, usesTerminal: true, within: .seconds(120))
+                }
+            }
         }
     }
 
-    private var isProxied: Bool { configuration.proxyCommand != nil || configuration.proxyJump != nil }
-
-    private func open(usesTerminal: Bool, within limit: Duration) async throws -> Opened {
-        let session = try await connect(usesTerminal: usesTerminal)
+    private func open(_ askpass: Askpass?, usesTerminal: Bool, within limit: Duration) async throws -> Opened {
+        let session = try await connect(askpass, usesTerminal: usesTerminal)
+        askpass?.whenDeclined { session.failLater(.lost(host: host, reason: "a question has no answer")) }
         do {
             return try await withTaskCancellationHandler {
                 let offer = AlgorithmOffer(configuration, known: facts.knownHosts, available: facts.available)
-                let (key, fingerprint) = try await session.shakeHands(offer, within: limit)
+                let (key, fingerprint) = try await session.shakeHands(offer, within: limit, askpass: askpass)
                 log("\(host): \(await session.agreedAlgorithms); host key \(fingerprint)")
                 return Opened(session: session, key: key, fingerprint: fingerprint)
             } onCancel: {
@@ -108,12 +118,12 @@ struct LibSSH2Connector: Sendable {
             let check = HostKeyGuard(
                 configuration: configuration, knownHosts: knownHosts, lines: facts.knownHosts, prompter: prompter,
                 log: log)
-            let trust = try await check.admit(opened.key, fingerprint: opened.fingerprint)
+            let doubt = try await check.admit(opened.key, fingerprint: opened.fingerprint)
             let login = Login(
                 configuration: configuration, identities: facts.identities, memory: memory, prompter: prompter,
-                trust: trust, refused: refused)
+                mayUseSecrets: doubt == nil, refused: refused)
             try await session.logIn(login)
-            await session.isLoggedIn(keepalive)
+            await session.isLoggedIn(keepalive, doubt: doubt)
         } onCancel: {
             session.failLater(cancelled)
         }
@@ -124,7 +134,7 @@ struct LibSSH2Connector: Sendable {
         return Keepalive.Settings(interval: interval, count: configuration.serverAliveCount)
     }
 
-    private func connect(usesTerminal: Bool) async throws -> LibSSH2Session {
+    private func connect(_ askpass: Askpass?, usesTerminal: Bool) async throws -> LibSSH2Session {
         let plan: ProxyPlan
         do {
             plan = try ProxyPlan(configuration, expansion)
@@ -140,16 +150,19 @@ struct LibSSH2Connector: Sendable {
             return try LibSSH2Session(socket: socket, host: host, proxy: nil)
         case .command(let command):
             let shell = environment["SHELL"].flatMap { $0.isEmpty ? nil : $0 } ?? "/bin/sh"
-            return try connect(through: [shell, "-c", "exec \(command)"], usesTerminal)
+            return try connect(through: [shell, "-c", "exec \(command)"], askpass, usesTerminal)
         case .jump(let words):
-            return try connect(through: words, usesTerminal)
+            return try connect(through: words, askpass, usesTerminal)
         }
     }
 
-    private func connect(through words: [String], _ usesTerminal: Bool) throws -> LibSSH2Session {
+    private func connect(
+        through words: [String], _ askpass: Askpass?, _ usesTerminal: Bool
+    ) throws -> LibSSH2Session {
         log("\(host): through \(shellQuoted(words))")
         do {
-            let (child, socket) = try ProxyChild.start(words, environment: environment, usesTerminal: usesTerminal)
+            let whole = environment.merging(askpass?.environment ?? [:]) { $1 }
+            let (child, socket) = try ProxyChild.start(words, environment: whole, usesTerminal: usesTerminal)
             return try LibSSH2Session(socket: socket, host: host, proxy: child)
         } catch let error as LocalCommandError {
             throw SSHError.failed(host: host, step: "starting the proxy", reason: error.description)
@@ -166,7 +179,8 @@ extension LibSSH2Session {
     }
 
     /// Turns to what a session does once it carries commands.
-    func isLoggedIn(_ settings: Keepalive.Settings) {
+    func isLoggedIn(_ settings: Keepalive.Settings, doubt: HostDoubt?) {
+        self.doubt = doubt
         startKeepalive(settings)
     }
 }

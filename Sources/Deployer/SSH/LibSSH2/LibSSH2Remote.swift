@@ -13,7 +13,7 @@ actor LibSSH2Remote: Remote {
         self.makeSession = makeSession
     }
 
-    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
+    func start(_ words: [String], input: RemoteInput) async throws -> any RemoteProcess {
         let (session, channel) = try await open(try quoted(words), input: input)
         return LibSSH2Process(session, channel: channel)
     }
@@ -29,6 +29,15 @@ actor LibSSH2Remote: Remote {
         } catch {
             session.abandonLater(channel)
             throw error
+        }
+    }
+
+    var doubt: HostDoubt? {
+        get async {
+            for session in sessions {
+                if let doubt = await session.doubt { return doubt }
+            }
+            return nil
         }
     }
 
@@ -52,7 +61,7 @@ actor LibSSH2Remote: Remote {
         return shellQuoted(words)
     }
 
-    private func open(_ command: String, input: [UInt8]?) async throws -> (LibSSH2Session, Int) {
+    private func open(_ command: String, input: RemoteInput?) async throws -> (LibSSH2Session, Int) {
         if let opened = try await openInPresent(command, input) { return opened }
         return try await growth.withLock {
             // Another one may have ended, or opened a session with room, while we waited.
@@ -71,7 +80,7 @@ actor LibSSH2Remote: Remote {
         }
     }
 
-    private func openInPresent(_ command: String, _ input: [UInt8]?) async throws -> (LibSSH2Session, Int)? {
+    private func openInPresent(_ command: String, _ input: RemoteInput?) async throws -> (LibSSH2Session, Int)? {
         for session in sessions where await session.hasRoom {
             if let channel = try await session.start(command, input: input) { return (session, channel) }
         }

@@ -10,17 +10,21 @@ extension LibSSH2Session {
     /// - Parameters:
     ///   - step: for errors, such as "starting a command"
     ///   - limit: past it the session is unusable, since the call cannot be taken back
+    ///   - askpass: while a person answers its questions, the time stands still
     /// - Returns: what the call returned: 0 or more, or an error code that is not the connection's end
     func complete(
-        _ step: String, within limit: Duration = answerLimit, _ call: (OpaquePointer) -> Int
+        _ step: String, within limit: Duration = answerLimit, askpass: Askpass? = nil,
+        _ call: (OpaquePointer) -> Int
     ) async throws -> Int {
-        let deadline = ContinuousClock.now + limit
+        let start = ContinuousClock.now
+        var deadline = start + limit
         await takeTurn()
         defer { giveTurn() }
         while true {
             if let code = try attempt(call) { return code }
             let directions = try blockedDirections()
             let needs: Needs = directions.isEmpty ? .input : directions
+            if let askpass { deadline = askpass.deadline(from: start, limit: limit) }
             if ContinuousClock.now >= deadline {
                 let error = SSHError.timedOut(host: host, phase: step, after: limit)
                 fail(error)

@@ -28,12 +28,12 @@ extension LibSSH2Session {
     /// - Returns: the server's key, not yet checked against known ones, and its fingerprint
     /// - Throws: ``NoCommonAlgorithms``, ``SSHError``
     func shakeHands(
-        _ offer: AlgorithmOffer, within limit: Duration
+        _ offer: AlgorithmOffer, within limit: Duration, askpass: Askpass?
     ) async throws -> (key: PublicKey, fingerprint: String) {
         setPreferences(offer)
         handle?.notes.pointee.quick_ack = 1
         guard let socket = handle?.socket else { throw end ?? SSHError.lost(host: host, reason: "it is closed") }
-        let code = try await complete("exchanging keys", within: limit) { raw in
+        let code = try await complete("exchanging keys", within: limit, askpass: askpass) { raw in
             Int(libssh2_session_handshake(raw, socket))
         }
         if code != 0 {

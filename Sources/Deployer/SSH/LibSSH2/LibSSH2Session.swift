@@ -16,6 +16,8 @@ actor LibSSH2Session {
     var handle: SessionHandle?
     /// Why nothing works any more.
     var end: SSHError?
+    /// What speaks against the host being the one it is taken for.
+    var doubt: HostDoubt?
     var channels: [Int: Channel] = [:]
     var nextChannel = 0
     /// How many channels the server allows at once; nil until it has refused one.

@@ -32,7 +32,7 @@ private final class SignatureRequest {
             return LIBSSH2_ERROR_EAGAIN
         case .declined: return -1
         case .given(let bytes):
-            // libssh2 frees it with `free`, as it was given no allocator of its own.
+            // libssh2 allocates with `malloc`, and frees it as its own.
             guard let copy = malloc(max(1, bytes.count)) else { return -1 }
             copy.copyMemory(from: bytes, byteCount: bytes.count)
             signature?.pointee = copy.assumingMemoryBound(to: UInt8.self)
@@ -117,17 +117,17 @@ extension LibSSH2Session {
             if step(code) != .notEnough || handle?.disconnectText.isEmpty == false { return .refused }
         }
         if login.configuration.isBatch { return .refused }
-        let name = "passphrase \(path)"
+        let name = LoginMemory.passphrase(path)
         let question = Question(text: "Enter passphrase for key '\(path)': ", isSecret: true)
         for _ in 0..<max(1, login.configuration.passwordPrompts) {
-            guard let secret = try await login.memory.secret(name, question, login.prompter), !secret.bytes.isEmpty
-            else {
-                login.memory.forget(name)
+            guard let secret = try await login.memory.secret(name, question, login.prompter) else { return .refused }
+            if secret.bytes.isEmpty {
+                login.memory.forget(name, secret)
                 return .refused
             }
             let code = try await offerFile(path, passphrase: secret, login)
             if !isWrongPassphrase(code) { return step(code) }
-            login.memory.forget(name)
+            login.memory.forget(name, secret)
         }
         return .refused
     }

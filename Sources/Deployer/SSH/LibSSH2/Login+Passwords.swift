@@ -29,7 +29,7 @@ extension LibSSH2Session {
                 }
             }
             if code == 0 { return .accepted }
-            login.memory.forget(name)
+            login.memory.forget(name, secret)
             guard code == Int(LIBSSH2_ERROR_AUTHENTICATION_FAILED) else { return .refused }
         }
         return .refused
@@ -67,7 +67,8 @@ extension LibSSH2Session {
 /// Answers the server's questions for libssh2, which wants them at once: the session's thread waits for a person.
 private final class Responder: Sendable {
     private struct State {
-        var names: [String] = []
+        var given: [(name: String, secret: Secret)] = []
+        var wasAsked = false
         var hasAnswered = false
         var isStopped = false
         var task: Task<Void, Never>?
@@ -79,10 +80,10 @@ private final class Responder: Sendable {
 
     var hasAnswered: Bool { state.withLock { $0.hasAnswered } }
 
-    var wasAsked: Bool { state.withLock { !$0.names.isEmpty } }
+    var wasAsked: Bool { state.withLock { $0.wasAsked } }
 
     func forgetAll() {
-        for name in state.withLock({ $0.names }) { login.memory.forget(name) }
+        for (name, secret) in state.withLock({ $0.given }) { login.memory.forget(name, secret) }
     }
 
     func stop() {
@@ -98,37 +99,40 @@ private final class Responder: Sendable {
         let name = "answer \(login.account) \(prompt)"
         let text = "(\(login.configuration.user)@\(login.configuration.originalHost)) \(prompt)"
         let question = Question(text: text, isSecret: !echo)
-        let answer = Answer()
+        let waiting = Answer()
         // This thread waits for it, and `stop` cancels it.
         let task = Task { [login] in
             let secret = try? await login.memory.secret(name, question, login.prompter)
-            answer.set(secret?.bytes)
+            waiting.set(secret)
         }
         let isStopped = state.withLock { state in
-            state.names.append(name)
+            state.wasAsked = true
             state.task = task
             return state.isStopped
         }
         if isStopped { task.cancel() }
-        let bytes = answer.wait()
-        if bytes != nil { state.withLock { $0.hasAnswered = true } }
-        return bytes ?? []
+        guard let secret = waiting.wait() else { return [] }
+        state.withLock { state in
+            state.hasAnswered = true
+            state.given.append((name, secret))
+        }
+        return secret.bytes
     }
 }
 
 /// A value that a thread waits for.
 private final class Answer: Sendable {
-    private let bytes = Mutex<[UInt8]?>(nil)
+    private let secret = Mutex<Secret?>(nil)
     private let done = DispatchSemaphore(value: 0)
 
-    func set(_ value: [UInt8]?) {
-        bytes.withLock { $0 = value }
+    func set(_ value: Secret?) {
+        secret.withLock { $0 = value }
         done.signal()
     }
 
-    func wait() -> [UInt8]? {
+    func wait() -> Secret? {
         done.wait()
-        return bytes.withLock { $0 }
+        return secret.withLock { $0 }
     }
 }
 
@@ -146,7 +150,7 @@ private let respond:
             let prompt = prompts[index]
             let bytes = UnsafeRawBufferPointer(start: prompt.text, count: numericCast(prompt.length))
             let answer = responder.answer(String(decoding: bytes, as: UTF8.self), echo: prompt.echo != 0)
-            // libssh2 frees it with `free`, as it was given no allocator of its own.
+            // libssh2 allocates with `malloc`, and frees it as its own.
             guard let copy = malloc(max(1, answer.count)) else { return }
             copy.copyMemory(from: answer, byteCount: answer.count)
             responses[index].text = copy.assumingMemoryBound(to: CChar.self)

@@ -7,7 +7,8 @@ struct Login: Sendable {
     let identities: Identities
     let memory: LoginMemory
     let prompter: any Prompter
-    let trust: HostKeyGuard.Trust
+    /// False for a host in doubt: it gets no password, and no answers to its questions.
+    let mayUseSecrets: Bool
     /// Keys that this server has refused on an earlier connection of the same login.
     var refused: [Candidate] = []
 
@@ -15,7 +16,7 @@ struct Login: Sendable {
     static let answerLimit = Duration.seconds(30)
 
     /// Name under which secrets and keys are remembered.
-    var account: String { "\(configuration.user)@\(configuration.hostName):\(configuration.port)" }
+    var account: String { configuration.account }
 
     /// A key to offer before asking what the server accepts, which spares a round trip when it is the right one.
     var likelyKey: Candidate? {
@@ -28,7 +29,7 @@ struct Login: Sendable {
     }
 
     var methods: [String] {
-        trust == .full ? configuration.methods : configuration.methods.filter { $0 == "publickey" }
+        mayUseSecrets ? configuration.methods : configuration.methods.filter { $0 == "publickey" }
     }
 }
 

@@ -38,6 +38,18 @@ struct SessionHandle: ~Copyable {
         buffer.deallocate()
     }
 
+    /// From here on, the server's answer to the one channel that is about to be opened is looked out for.
+    func expectChannel() { notes.pointee.opening = 1 }
+
+    /// libssh2's number for the channel that was just opened; nil if the answer was not seen.
+    func takeOpenedChannel() -> UInt32? {
+        defer { notes.pointee.opening = 0 }
+        return notes.pointee.opening == 2 ? notes.pointee.opened : nil
+    }
+
+    /// True if the server sent an exit status for this channel.
+    func hasExitStatus(_ channel: UInt32) -> Bool { shim_has_status(notes, channel) != 0 }
+
     /// What the server said when it ended the connection; empty if nothing.
     var disconnectText: String {
         withUnsafeBytes(of: notes.pointee.disconnect_text) { bytes in

@@ -18,8 +18,8 @@ struct LocalRemote: Remote {
 
     init(environment: [String: String]) { self.environment = environment }
 
-    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
-        try LocalRemoteProcess(command(words, .bytes(input)))
+    func start(_ words: [String], input: RemoteInput) async throws -> any RemoteProcess {
+        try LocalRemoteProcess(command(words, .bytes(input.bytes)))
     }
 
     func bridge(
@@ -61,6 +61,8 @@ struct LocalRemote: Remote {
             }
         }
     }
+
+    var doubt: HostDoubt? { nil }
 
     var isOpen: Bool { !isClosed.value.withLock { $0 } }
 

@@ -17,9 +17,7 @@ struct OpenSSHCommandLine: Sendable, Equatable {
     private static let noTerminal = ["-T"]
 
     /// Logs in and stays. Our options come first, since the first value that `ssh` finds counts.
-    ///
-    /// - Parameter isBatch: no questions on the terminal
-    func master(isBatch: Bool) -> [String] {
+    func master() -> [String] {
         var words = ["ssh", "-N", "-E", masterLog]
         var options = [
             "ControlMaster=yes", "ControlPath=\(controlPath)", "ControlPersist=no", "LogLevel=INFO",
@@ -28,11 +26,13 @@ struct OpenSSHCommandLine: Sendable, Equatable {
             "ClearAllForwardings=yes",
         ]
         // Where the user has set these, theirs count.
-        if configuration.connectTimeout == nil { options.append("ConnectTimeout=10") }
+        // It would also count the time that a person takes to answer a host on the way.
+        if configuration.connectTimeout == nil, !configuration.isProxied {
+            options.append("ConnectTimeout=10")
+        }
         if configuration.serverAliveInterval == nil {
             options += ["ServerAliveInterval=15", "ServerAliveCountMax=3"]
         }
-        if isBatch { options.append("BatchMode=yes") }
         words += options.flatMap { ["-o", $0] }
         return destination.sshWords(words, Self.noTerminal)
     }

@@ -5,6 +5,8 @@ import Synchronization
 final class OpenSSHMaster: Sendable {
     let line: OpenSSHCommandLine
     let environment: [String: String]
+    /// What `ssh` said against the host, and let it in all the same.
+    let doubt: HostDoubt?
     private let process: LocalProcess
     private let state = Mutex(State())
 
@@ -16,8 +18,11 @@ final class OpenSSHMaster: Sendable {
         var nextLog = 0
     }
 
-    init(_ process: LocalProcess, line: OpenSSHCommandLine, environment: [String: String]) {
+    init(
+        _ process: LocalProcess, line: OpenSSHCommandLine, environment: [String: String], doubt: HostDoubt? = nil
+    ) {
         self.process = process
+        self.doubt = doubt
         self.line = line
         self.environment = environment
         // Ends with the process, which `deinit` ends at the latest.

@@ -45,9 +45,7 @@ private final class RunOwner: Sendable {
 final class OpenSSHRun: Sendable {
     let remote: OpenSSHRemote
     let queue = OutputQueue()
-    private let command: String
-    private let input: LocalCommand.Input
-    private let output: LocalCommand.Output
+    private let request: Request
     private let state = Mutex(State())
 
     private struct State {
@@ -55,13 +53,18 @@ final class OpenSSHRun: Sendable {
         var isStopped = false
     }
 
-    init(
-        _ remote: OpenSSHRemote, command: String, input: LocalCommand.Input, output: LocalCommand.Output = .read
-    ) {
+    /// A command, quoted for the login shell, and where its input and output come from and go.
+    struct Request {
+        var command: String
+        var input: LocalCommand.Input
+        var output = LocalCommand.Output.read
+        /// The input holds a secret, which a host in doubt does not get.
+        var holdsSecret = false
+    }
+
+    init(_ remote: OpenSSHRemote, _ request: Request) {
         self.remote = remote
-        self.command = command
-        self.input = input
-        self.output = output
+        self.request = request
     }
 
     func stop() {
@@ -96,9 +99,10 @@ final class OpenSSHRun: Sendable {
     }
 
     private func runOnce(_ master: OpenSSHMaster, _ log: String) async throws -> Exit {
-        var local = LocalCommand(master.line.command(command, log: log), environment: master.environment)
-        local.input = input
-        local.output = output
+        if request.holdsSecret, let doubt = master.doubt { throw doubt.error }
+        var local = LocalCommand(master.line.command(request.command, log: log), environment: master.environment)
+        local.input = request.input
+        local.output = request.output
         let process = try LocalProcess.start(local) { @Sendable [queue] stream, bytes in
             queue.add(stream == .output ? .stdout(bytes) : .stderr(bytes))
         }

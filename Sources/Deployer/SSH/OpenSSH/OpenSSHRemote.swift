@@ -18,8 +18,10 @@ actor OpenSSHRemote: Remote {
         self.makeMaster = makeMaster
     }
 
-    func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
-        try await OpenSSHProcess(OpenSSHRun(self, command: try quoted(words), input: .bytes(input)))
+    func start(_ words: [String], input: RemoteInput) async throws -> any RemoteProcess {
+        var run = OpenSSHRun.Request(command: try quoted(words), input: .bytes(input.bytes))
+        run.holdsSecret = input.holdsSecret
+        return try await OpenSSHProcess(OpenSSHRun(self, run))
     }
 
     func bridge(
@@ -27,9 +29,9 @@ actor OpenSSHRemote: Remote {
     ) async throws -> RemoteResult {
         let upload = try CountedUpload(from: descriptor, onBytes)
         defer { upload.stop() }
-        let run = OpenSSHRun(
-            self, command: try quoted(words), input: .descriptor(upload.readEnd), output: .descriptor(descriptor))
-        let process = try await OpenSSHProcess(run)
+        let request = OpenSSHRun.Request(
+            command: try quoted(words), input: .descriptor(upload.readEnd), output: .descriptor(descriptor))
+        let process = try await OpenSSHProcess(OpenSSHRun(self, request))
         var errors: [UInt8] = []
         for try await piece in process.output {
             if case .stderr(let bytes) = piece { errors = (errors + bytes).suffix(64 << 10) }
@@ -39,6 +41,8 @@ actor OpenSSHRemote: Remote {
         shim_shutdown_writing(descriptor)
         return RemoteResult(exit: exit, output: [], errorOutput: errors)
     }
+
+    var doubt: HostDoubt? { masters.lazy.compactMap(\.doubt).first }
 
     var isOpen: Bool { !masters[0].isOver }
 

@@ -9,8 +9,11 @@ final class LoginMemory: Sendable {
         var secrets: [String: Secret] = [:]
         var keys: [String: PublicKey] = [:]
         var reasonsForSystemSSH: [String: String] = [:]
+        var version: OpenSSHVersion?
     }
     private let facts = Mutex(Facts())
+    /// Held by a login that may ask, so that no other one's time runs out at the server while it waits for its turn.
+    let questions = AsyncLock()
 
     /// The secret for this name, remembered or asked for; nil if there is nobody to ask.
     ///
@@ -24,8 +27,28 @@ final class LoginMemory: Sendable {
         }
     }
 
-    /// Forgets a secret that was wrong.
-    func forget(_ name: String) { facts.withLock { $0.secrets[name] = nil } }
+    /// Forgets a secret that was wrong, unless another has taken its place meanwhile.
+    func forget(_ name: String, _ wrong: Secret) {
+        facts.withLock { facts in
+            if facts.secrets[name]?.bytes == wrong.bytes { facts.secrets[name] = nil }
+        }
+    }
+
+    /// The name of a key file's passphrase, which is the same for every server.
+    static func passphrase(_ path: String) -> String { "passphrase \(path)" }
+
+    /// The remembered secret; nil if there is none.
+    func known(_ name: String) -> Secret? { facts.withLock { $0.secrets[name] } }
+
+    func knows(_ name: String) -> Bool { known(name) != nil }
+
+    /// The version of the system's `ssh`, which is asked once.
+    func version(_ environment: [String: String]) async throws -> OpenSSHVersion {
+        if let known = facts.withLock({ $0.version }) { return known }
+        let version = try await OpenSSHVersion.ofSystem(environment)
+        facts.withLock { $0.version = version }
+        return version
+    }
 
     func key(for destination: String) -> PublicKey? { facts.withLock { $0.keys[destination] } }
 

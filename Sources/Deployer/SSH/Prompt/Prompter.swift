@@ -12,6 +12,9 @@ protocol Prompter: Sendable {
     /// Held by whoever talks to the terminal, also by a program started for it: never two at once.
     var terminal: AsyncLock { get }
 
+    /// What else is written to the terminal; nil if nothing is.
+    var screen: Console? { get }
+
     /// Whether there is somebody to ask.
     var canAsk: Bool { get }
 
@@ -23,6 +26,17 @@ protocol Prompter: Sendable {
 }
 
 extension Prompter {
+    var screen: Console? { nil }
+
+    /// Waits for the terminal, then runs work that talks there, such as a program that may ask.
+    func withTerminal<Result>(_ work: () async throws -> Result) async throws -> Result {
+        try await terminal.withLock {
+            screen?.hold()
+            defer { screen?.release() }
+            return try await work()
+        }
+    }
+
     /// Waits for the terminal, then asks.
     func ask(_ question: Question) async throws -> Secret? {
         try await terminal.withLock { try await askNow(question) }

@@ -13,7 +13,26 @@ struct TerminalPrompter: Prompter {
     /// One for the process, as there is one terminal.
     static let terminal = AsyncLock()
 
+    var screen: Console?
+
     var terminal: AsyncLock { Self.terminal }
+
+    /// What an open question has changed on the terminal.
+    fileprivate struct Change {
+        var raw: Int32
+        var before: termios
+    }
+
+    fileprivate static let change = Mutex<Change?>(nil)
+
+    /// Puts the terminal's settings back, for a program that ends while a question is open.
+    static func restore() {
+        change.withLock { change in
+            guard var found = change else { return }
+            tcsetattr(found.raw, TCSANOW, &found.before)
+            change = nil
+        }
+    }
 
     var canAsk: Bool {
         let raw = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)
@@ -25,6 +44,8 @@ struct TerminalPrompter: Prompter {
     func askNow(_ question: Question) async throws -> Secret? {
         let raw = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC)
         guard raw >= 0 else { return nil }
+        screen?.hold()
+        defer { screen?.release() }
         let reading = TerminalReading(raw)
         return try await withTaskCancellationHandler {
             try await reading.answer(question)
@@ -75,10 +96,16 @@ private final class TerminalReading: Sendable {
         during.c_lflag &= ~tcflag_t(ISIG)
         withUnsafeMutableBytes(of: &during.c_cc) { $0[Int(VEOL)] = 3 }
         // First what was typed ahead is dropped, then the question is shown: an answer to it is never dropped.
-        tcsetattr(raw, TCSAFLUSH, &during)
+        TerminalPrompter.change.withLock { change in
+            change = .init(raw: raw, before: before)
+            tcsetattr(raw, TCSAFLUSH, &during)
+        }
         write(question.text)
         let answer = read()
-        tcsetattr(raw, TCSAFLUSH, &before)
+        TerminalPrompter.change.withLock { change in
+            tcsetattr(raw, TCSAFLUSH, &before)
+            change = nil
+        }
         if case .interrupted = answer {
             write("\n")
             kill(getpid(), SIGINT)

@@ -1,0 +1,38 @@
+import Shared
+
+/// What a guardian does to its node, besides keeping its journal.
+protocol NodeWork: Sendable {
+    /// Keeps the old and the new closure, the running system and the agent from being collected.
+    func hold(_ record: Record) async
+    /// Ends what an interrupted predecessor left running.
+    func endPredecessor() async
+    /// Where the profile is; nil if there is no link.
+    func generation() throws -> Generation?
+    /// Points the profile to the record's closure; also tells whether it never had this generation before.
+    func setProfile(_ record: Record) async throws -> (generation: Generation, isNew: Bool)
+    /// Runs the closure's activation.
+    func activate(_ record: Record) async throws -> ActivationEnd
+    /// Makes a plain system the one that boots.
+    ///
+    /// - Returns: why it failed; nil if it did not
+    func setBoot(_ record: Record) async throws -> String?
+    /// Puts back what the record says was begun.
+    ///
+    /// - Returns: what a person should know about it; nil for a plain success
+    func undo(_ record: Record) async throws -> String?
+    /// What is not as planned once all is done; nil if everything is.
+    func deviation(_ record: Record) -> String?
+    /// Lets go of what was held.
+    func release(_ record: Record, _ verdict: Verdict)
+}
+
+/// How a closure's activation ended.
+struct ActivationEnd: Sendable, Equatable {
+    var result: Script.Result
+    /// Why it counts as failed; nil if it does not.
+    var failure: String?
+    /// That it failed only in part; then this is why, and ``failure`` is the same.
+    var isPartial = false
+    /// True if only a reboot helps.
+    var needsReboot = false
+}

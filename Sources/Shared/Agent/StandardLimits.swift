@@ -1,0 +1,5 @@
+/// How long things may take where nobody has said otherwise.
+public enum StandardLimits {
+    /// Seconds for an activation that something waits for, and for one that puts a generation back; deploy-rs's number.
+    public static let activation = 240
+}

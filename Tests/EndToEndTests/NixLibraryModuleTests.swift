@@ -1,0 +1,49 @@
+import Foundation
+import Shared
+import Testing
+
+extension NixLibrary {
+    /// `nixosModules.default`, applied as NixOS would, with no nixpkgs around.
+    struct ModuleTests {
+        let store: NixLibraryStore
+
+        init() throws { store = try NixLibraryStore.shared.get() }
+
+        private func unit(_ tree: String, _ system: String, _ attribute: String) -> String {
+            """
+            let
+              module = (import ./\(tree)/flake.nix).outputs { self = null; };
+              given = { config = { }; lib = { }; options = { }; pkgs.stdenv.hostPlatform.system = "\(system)"; };
+            in (module.nixosModules.default given).systemd.units."deploy-swift-recover.service".\(attribute)
+            """
+        }
+
+        @Test func theUnitIsTheOneForOtherSystemsWithTheAgentFromTheStore() async throws {
+            let value = try await store.value(unit("tree", "x86_64-linux", "text"))
+            let text = try JSONDecoder().decode(String.self, from: Data(value.utf8))
+            let file = "\(NixLibraryStore.repository)/lib/deploy-swift-recover.service"
+            let expected = try String(contentsOfFile: file, encoding: .utf8)
+            let line = try #require(text.split(separator: "\n").first { $0.hasPrefix("ExecStart=") })
+            #expect(line.hasPrefix("ExecStart=/nix/store/"))
+            #expect(line.hasSuffix("-deploy-swift-agent/bin/activate recover --background"))
+            let others = text.split(separator: "\n").filter { !$0.hasPrefix("ExecStart=") }
+            #expect(others == expected.split(separator: "\n").filter { !$0.hasPrefix("ExecStart=") })
+            let wanted = try await store.value(unit("tree", "x86_64-linux", "wantedBy"))
+            #expect(wanted == #"["multi-user.target"]"#)
+        }
+
+        /// Without the context the agent would be missing from the system's closure.
+        @Test func theAgentIsPartOfTheSystem() async throws {
+            let context = "builtins.attrNames (builtins.getContext (\(unit("tree", "x86_64-linux", "text"))))"
+            let value = try await store.value(context)
+            #expect(value.contains("-deploy-swift-agent"))
+        }
+
+        @Test(arguments: [("tree", "riscv64-linux"), ("bare", "x86_64-linux")])
+        func whereThereIsNoAgentThisIsSaid(tree: String, system: String) async throws {
+            let result = try await store.building(unit(tree, system, "text"))
+            #expect(!result.exit.isSuccess)
+            #expect(result.errorText.contains("there is no agent binary for \(system)"))
+        }
+    }
+}
