@@ -64,6 +64,7 @@ enum OptionName: String, Sendable, CaseIterable {
         switch self {
         case .targets: .words
         case .sshOpts: .anyWord
+        case .timings: .optional(ending: ".html")
         case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .local,
             .json, .help, .version:
             .none
