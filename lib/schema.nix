@@ -34,7 +34,7 @@ let
     additionalProperties = rule: schema: value: path: builtins.concatMap
       (name: check rule value.${name} (member path name))
       (builtins.attrNames (builtins.removeAttrs value (builtins.attrNames (schema.properties or { }))));
-    items = rule: _: value: path: builtins.concatLists (builtins.genList
+    items = rule: _: value: path: if !(builtins.isList value) then [ ] else builtins.concatLists (builtins.genList
       (index: check rule (builtins.elemAt value index) "${path}[${toString index}]")
       (builtins.length value));
     required = rule: _: value: path: map (name: "${path}: has no ${name}, which is required")
@@ -50,9 +50,13 @@ let
       else [ "${path}: expected a number from ${toString rule} to ${toString schema.maximum}, found ${toString value}" ];
   };
 
+  # One type, or a list of them.
+  types = schema: if builtins.isList schema.type then schema.type else [ schema.type ];
+  names = schema: builtins.concatStringsSep " or " (map (type: typeNames.${type}) (types schema));
+
   check = schema: value: path:
-    if schema ? type && !(fits schema.type value)
-    then [ "${path}: expected ${typeNames.${schema.type}}, found ${kind schema.type value}" ]
+    if schema ? type && !(builtins.any (type: fits type value) (types schema))
+    then [ "${path}: expected ${names schema}, found ${kind (builtins.head (types schema)) value}" ]
     else builtins.concatMap (keyword: rules.${keyword} schema.${keyword} schema value path)
       (builtins.attrNames (builtins.intersectAttrs rules schema));
 

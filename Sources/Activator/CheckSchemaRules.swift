@@ -11,7 +11,11 @@ struct CheckSchemaRules {
 
     private func problems(in value: CheckJSON, at path: String, _ schema: CheckJSON) -> [String] {
         // Where the type is wrong, the other rules would only say so again.
-        if let type = schema["type"]?.text, let problem = typeProblem(type, value) { return ["\(path): \(problem)"] }
+        let types = schema["type"].map { $0.text.map { [$0] } ?? $0.elements.compactMap(\.text) } ?? []
+        let mistakes = types.compactMap { typeProblem($0, value) }
+        if !types.isEmpty, mistakes.count == types.count {
+            return ["\(path): " + (types.count == 1 ? mistakes[0] : Self.mistake(types, value))]
+        }
         return schema.members.sorted { $0.key < $1.key }.flatMap { keyword, rule -> [String] in
             switch keyword {
             case "$schema", "$id", "$defs", "title", "description", "default", "examples", "type": []
@@ -37,6 +41,10 @@ struct CheckSchemaRules {
         case ("integer", .number(let number)): "expected an integer, found \(number)"
         default: "expected \(Self.typeNames[type] ?? type), found \(value.kind)"
         }
+    }
+
+    private static func mistake(_ types: [String], _ value: CheckJSON) -> String {
+        "expected \(types.map { typeNames[$0] ?? $0 }.joined(separator: " or ")), found \(value.kind)"
     }
 
     private static let typeNames = [

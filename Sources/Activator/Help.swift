@@ -1,7 +1,7 @@
 import Shared
 
 enum Help {
-    static let version = "deploy-swift activate 0.1.0\n"
+    static let version = agentVersion + "\n"
 
     static let text = """
         usage: activate [-d|--debug-logs] [--log-dir DIR] COMMAND …

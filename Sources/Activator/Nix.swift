@@ -2,7 +2,7 @@ import Glibc
 import Shared
 
 /// Nix's own programs on this node, and the environment that they and activation scripts get: ours, with a PATH that
-/// has them.
+/// has them, and with the way to the user's own services.
 struct Nix: Sendable {
     let environment: [String: String]
 
@@ -14,7 +14,7 @@ struct Nix: Sendable {
     }
 
     init(_ environment: [String: String]) {
-        var environment = environment
+        var environment = UserSession.completed(environment)
         let path = environment["PATH"].flatMap { $0.isEmpty ? nil : $0 } ?? "/usr/bin:/bin"
         environment["PATH"] = path
         if locateProgram("nix-env", path: path) == nil {

@@ -149,7 +149,7 @@ struct Run: Sendable {
         try await sideBySide(requests, limit: options.limits.evaluations) { request in
             var evaluator = evaluator(nix)
             // A name that may yet turn out to be for one of many is no place to go to.
-            if options.overrides.hostname == nil {
+            if !options.overrides.isForOneNode {
                 evaluator.onNode = { deployment in
                     let node = Evaluation(request: request, deployment: deployment, warnings: [])
                     // What is wrong with it is told with the whole plan.

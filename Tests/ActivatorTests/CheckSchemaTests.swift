@@ -19,6 +19,7 @@ private func profile(_ text: String) -> String { node(#""profiles":{"system":{"p
 struct CheckSchemaTests {
     @Test(arguments: [
         "{}", #"{"nodes":{}}"#, #"{"nodes":{"a.b":{"hostname":"h"}}}"#, node(#""profiles":{}"#),
+        #"{"nodes":{"a":{"hostname":["h","fd00::1"]}},"buildOn":"target","agentPath":"/a"}"#,
         node(#""profilesOrder":["b","a"],"profiles":{"1 2":{"path":"p","profilePath":"q"}}"#),
         profile(#""confirmTimeout":0,"activationTimeout":65535,"sshOpts":[],"unheardOf":1"#),
         #"{"sshUser":"a","user":"b","sudo":"doas -u","interactiveSudo":true,"sshOpts":["-p","1"],"remoteBuild":true}"#,
@@ -35,6 +36,10 @@ struct CheckSchemaTests {
         (#"{"nodes":{"a.b":1}}"#, #"deploy.nodes."a.b": expected an attribute set, found a number"#),
         (#"{"nodes":{"a":{}}}"#, "deploy.nodes.a: has no hostname, which is required"),
         (node(#""profiles":{"p":{}}"#), "deploy.nodes.web1.profiles.p: has no path, which is required"),
+        (
+            #"{"nodes":{"a":{"hostname":1}}}"#,
+            "deploy.nodes.a.hostname: expected a string or a list, found a number"
+        ), (#"{"nodes":{"a":{"hostname":["x",1]}}}"#, "deploy.nodes.a.hostname[1]: expected a string, found a number"),
         (node(#""profilesOrder":["a","a"]"#), #"deploy.nodes.web1.profilesOrder: "a" is there twice"#),
         (node(#""sshOpts":["-p",22]"#), "deploy.nodes.web1.sshOpts[1]: expected a string, found a number"),
         (profile(#""user":1"#), "deploy.nodes.web1.profiles.system.user: expected a string, found a number"),
@@ -65,7 +70,7 @@ struct CheckSchemaTests {
     @Test func everySettingOfTheSchemaIsDescribed() throws {
         let schema = try JSONDecoder().decode(CheckJSON.self, from: Data(contentsOf: interface))
         let sets = ["settings", "node", "profile"].compactMap { schema["$defs"]?[$0]?["properties"]?.members }
-        #expect(sets.map(\.count) == [13, 3, 2])
+        #expect(sets.map(\.count) == [15, 3, 2])
         for (name, setting) in sets.flatMap({ $0 }) {
             #expect(setting["description"]?.text?.hasSuffix(".") == true, "\(name)")
         }

@@ -24,6 +24,22 @@ final class FakeNode: Sendable {
             Answer(output: [.stdout(Array(text.utf8))], exit: exit)
         }
 
+        /// What a recorded shell answered: `MARKER` stands for the number that the question put in front of each line.
+        static func recorded(_ lines: String...) -> Answer {
+            Answer(output: lines.map { .stdout(Array("MARKER \($0)\n".utf8)) })
+        }
+
+        fileprivate func marked(for words: [String]) -> Answer {
+            guard let marker = words.last?.firstMatch(of: /[0-9a-f]{32}/)?.output else { return self }
+            var answer = self
+            answer.output = output.map { piece in
+                guard case .stdout(let bytes) = piece else { return piece }
+                let text = String(decoding: bytes, as: UTF8.self).replacing("MARKER", with: marker)
+                return .stdout(Array(text.utf8))
+            }
+            return answer
+        }
+
         static func failure(_ text: String) -> Answer {
             Answer(output: [.stderr(Array(text.utf8))], exit: .code(1))
         }
@@ -62,7 +78,7 @@ final class FakeNode: Sendable {
             }
             let answers = state.answers[index].answers
             if answers.count > 1 { state.answers[index].answers.removeFirst() }
-            return answers.first ?? Answer()
+            return (answers.first ?? Answer()).marked(for: words)
         }
     }
 

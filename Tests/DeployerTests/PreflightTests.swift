@@ -1,3 +1,4 @@
+import Foundation
 import Shared
 import Testing
 
@@ -20,6 +21,76 @@ struct PreflightTests {
         #expect(facts.elevations[["no-such-program", "-u", "x"]]?.status == 127)
     }
 
+    @Test func suTakesACommandAsOneText() {
+        let secret = Secret(Array("pw".utf8))
+        let words = Elevation.words(["su", "root"]).applied(to: ["/a b", "c"]).words
+        #expect(words == ["su", "root", "-c", "'/a b' c"])
+        #expect(Elevation.password(["su", "root"], secret).applied(to: ["id"]).words == ["su", "root", "-c", "id"])
+    }
+
+    @Test(arguments: [
+        ("sudo -u root", "sudo -n -u root"), ("/run/wrappers/bin/doas -u app", "/run/wrappers/bin/doas -n -u app"),
+        ("run0 --user root", "run0 --no-ask-password --user root"), ("su root", "su root"), ("me root", "me root"),
+    ])
+    func nobodyIsAskedWhileItIsTried(prefix: String, expected: String) {
+        let words = prefix.split(separator: " ").map(String.init)
+        #expect(Elevation.withoutAsking(words).joined(separator: " ") == expected)
+    }
+
+    @Test func anInstalledAgentMustBeOfThisVersion() async throws {
+        var query = query
+        query.groups[0].agentPath = "/no/such"
+        query.groups[2].agentPath = "/bin/true"
+        #expect(query.words[2].contains("sudo -n -u root /no/such --version"))
+        let facts = try query.parse(try await LocalCommand(query.words).run().text)
+        #expect(facts.installed["/no/such"] == "" && facts.installed["/bin/true"] != nil)
+        let good = NodeFacts(
+            system: "", nixDaemon: nil, agents: [], elevations: [:], installed: ["/a": agentVersion, "/b": "other 1"])
+        var profile = PlannedProfile.rootSystem
+        profile.agentPath = "/a"
+        try good.checkInstalled([profile, .rootSystem])
+        for (path, found) in [("/b", "other 1"), ("/c", "")] {
+            profile.agentPath = path
+            #expect(throws: PreflightError.installedAgent(path: path, found: found, wanted: agentVersion)) {
+                try good.checkInstalled([profile])
+            }
+        }
+    }
+
+    /// A program that only becomes the user takes one text, and one that gets words takes them as they are.
+    @Test(arguments: ["su", "become"])
+    func theAgentIsAskedBehindAnElevation(name: String) async throws {
+        try await withScratchFolder { folder in
+            let script = name == "su" ? "[ \"$2\" = -c ] && exec sh -c \"$3\"" : "shift; exec \"$@\""
+            try makeProgram("\(folder)/\(name)", script)
+            let agent = "[ \"$1\" = --version ] || echo '{\"profile\":\"'\"$#\"'\"}'"
+            try FileManager.default.createDirectory(
+                atPath: "\(folder)/an agent/bin", withIntermediateDirectories: true)
+            try makeProgram("\(folder)/an agent/bin/activate", agent)
+            let group = NodeFactsQuery.Group(
+                elevation: ["\(folder)/\(name)", "app"], profiles: [.named(user: "app", name: "it's b")])
+            let query = NodeFactsQuery(agents: ["\(folder)/an agent"], groups: [group], marker: "m")
+            let facts = try query.parse(try await LocalCommand(query.words).run().text)
+            let count = AgentCommand.status(StatusRequest(group.profiles)).words().count
+            #expect(facts.elevations[group.elevation]?.works == true)
+            #expect(facts.statuses[0]?.map(\.profile) == ["\(count)"])
+        }
+    }
+
+    private func makeProgram(_ path: String, _ script: String) throws {
+        try "#!/bin/sh\n\(script)\n".write(toFile: path, atomically: false, encoding: .utf8)
+        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    }
+
+    @Test func aFailedElevationCountsForAllThatNeedIt() throws {
+        var query = query
+        query.groups[1].elevation = query.groups[0].elevation
+        let facts = try query.parse("m elevation 0 0\nm elevation 1 1 no\nm end\n")
+        #expect(facts.elevations == [query.groups[0].elevation: .init(status: 1, text: "no")])
+        let other = try query.parse("m elevation 0 1 no\nm elevation 1 0\nm end\n")
+        #expect(other.elevations == facts.elevations)
+    }
+
     @Test func linesOfALoginBannerAreNoAnswer() throws {
         let text = """
             Welcome! system x y
@@ -35,7 +106,7 @@ struct PreflightTests {
         let expected = NodeFacts(
             system: "x86_64-linux", nixDaemon: "/usr/bin/nix-daemon", agents: ["/nix/store/agent"],
             elevations: [["sudo", "-u", "root"]: .init(status: 1, text: "sudo: a password is required")],
-            statuses: [[]: ["/a", "/b  c"].map { ProfileStatus(profile: $0, generation: nil, activation: nil) }])
+            statuses: [2: ["/a", "/b  c"].map { ProfileStatus(profile: $0, generation: nil, activation: nil) }])
         #expect(try query.parse(text) == expected)
     }
 

@@ -95,6 +95,57 @@ struct ExamplesTests {
         }
     }
 
+    @Test func theCustomExampleTriesChecksAndTakesBack() async throws {
+        try await Lab.withNode { lab, node in
+            let example = try Example("custom", in: lab)
+            try example.write("files/etc/greeting", "good bye\n")
+            let first = try await example.deploy()
+            #expect(first.exit == .code(ExitCode.rolledBack.rawValue), "\(first.errorText)")
+            #expect(try await node.shell("ls /etc/greeting 2>/dev/null || true") == "")
+            try example.write("files/etc/greeting", "hello\n")
+            try await example.deployed()
+            #expect(try await node.shell("cat /etc/greeting") == "hello")
+            try example.write("files/etc/greeting", "hello there\n")
+            let dry = try await example.deploy(["--dry-activate"])
+            #expect(dry.errorText.contains("> hello there"), "\(dry.errorText)")
+            try await example.deployed(["--boot"])
+            #expect(try await node.shell("cat /etc/greeting /etc/greeting.next") == "hello\nhello there")
+            #expect(try await node.profile("/nix/var/nix/profiles/per-user/root/tools").hasSuffix("-activatable-files"))
+        }
+    }
+
+    private static let trixie = "\(NSHomeDirectory())/.cache/deploy-swift/roots/trixie"
+
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: trixie), "no trixie tree: `lab root trixie` makes one"))
+    func theRootlessExampleRunsUnderTheUsersOwnSystemd() async throws {
+        try await Lab.withNode(options: ["--root", Self.trixie, "--systemd"]) { lab, node in
+            let example = try Example("rootless", in: lab)
+            let link = Node.appProfile("hello")
+            let runtime = "XDG_RUNTIME_DIR=/run/user/$(id -u)"
+            let state = "env \(runtime) systemctl --user is-active hello; cat /run/user/$(id -u)/hello"
+            let alone = try await example.deploy()
+            #expect(alone.exit == .code(ExitCode.rolledBack.rawValue), "\(alone.errorText)")
+            #expect(alone.errorText.contains("loginctl enable-linger app"), "\(alone.errorText)")
+            try await node.shell("loginctl enable-linger app")
+            try await node.waits(for: "[ -S /run/user/$(id -u app)/bus ]")
+            for version in ["1", "2"] {
+                try example.write("version", "\(version)\n")
+                try await example.deployed()
+                #expect(try await node.shell(state, as: "app") == "active\n\(version)")
+            }
+            try example.write("version", "broken\n")
+            let broken = try await example.deploy()
+            #expect(broken.exit == .code(ExitCode.rolledBack.rawValue), "\(broken.errorText)")
+            #expect(try await node.shell(state, as: "app") == "active\n2")
+            // Nobody is logged in, and after a power loss nobody has been.
+            try await lab.tool("kill", "web1")
+            try await lab.tool("boot", "web1")
+            try await node.waits(for: "[ -e /run/user/$(id -u app)/hello ]")
+            #expect(try await node.shell(state, as: "app") == "active\n2")
+            #expect(try await node.profile(link) == node.profile("\(link)-2-link"))
+        }
+    }
+
     private func answer(_ address: String) async throws -> String {
         let words = ["curl", "-s", "--max-time", "5", "http://\(address):8080/"]
         return trimmed(try await LocalCommand(words).run(timeLimit: .seconds(20)).text)

@@ -47,7 +47,7 @@ _deploy() {
             --max-jobs-eval --no-barrier --rollback-succeeded --agent --ssh-transport -d --debug-logs --log-dir
             --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
-            --activation-timeout --temp-path --on-partial-failure --wait-lock --history" -- "$current")
+            --activation-timeout --temp-path --local --on-partial-failure --wait-lock --history" -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         if ((COMP_CWORD == 1)) && [[ status == "$current"* ]]; then COMPREPLY+=(status); fi

@@ -11,10 +11,7 @@ struct ActivationWork: Sendable {
         do {
             let connection = try node.connection(of: profile)
             let nonce = try Nonce.random()
-            let activation = ProfileActivation(
-                profile: profile, connection: connection, connector: connector, console: console, mode: mode,
-                nonce: nonce, tail: tail)
-            result.outcome = await activation.run()
+            result.outcome = await outcome(of: profile, connection, nonce, tail)
             OutcomeReport(profile: profile, console: console, mode: mode).tell(result.outcome)
             result.rollback = await look(result, connection, nonce)
         } catch {
@@ -24,9 +21,23 @@ struct ActivationWork: Sendable {
         return result
     }
 
-    /// After a rollback; nil without one.
+    private func outcome(
+        of profile: PlannedProfile, _ connection: ReadyConnection, _ nonce: String, _ tail: OutputTail
+    ) async -> ProfileOutcome {
+        if connection.usesClosureAgent(for: profile) {
+            let agent = ClosureAgent(profile: profile, connection: connection, mode: mode)
+            return await ClosureActivation(agent: agent, connector: connector, console: console, tail: tail).run()
+        }
+        let activation = ProfileActivation(
+            profile: profile, connection: connection, connector: connector, console: console, mode: mode,
+            nonce: nonce, tail: tail)
+        return await activation.run()
+    }
+
+    /// After a rollback; nil without one, and for a closure's own agent: it has no record to compare with, and its verdict
+    /// was read off the link already.
     func look(_ result: ProfileResult, _ connection: ReadyConnection, _ nonce: String) async -> RollbackFinding? {
-        guard result.outcome.isRolledBack else { return nil }
+        guard result.outcome.isRolledBack, !connection.usesClosureAgent(for: result.profile) else { return nil }
         let check = RollbackCheck(
             profile: result.profile, connection: connection, connector: connector, console: console, nonce: nonce,
             boot: mode.boot, tail: result.tail)

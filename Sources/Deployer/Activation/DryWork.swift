@@ -8,10 +8,16 @@ struct DryWork: Sendable {
     func run(_ profile: PlannedProfile, on node: ReadyNode, _ tail: OutputTail) async -> ProfileResult {
         var result = ProfileResult(profile: profile, outcome: .notStarted, tail: tail)
         do {
-            let activation = DryActivation(
-                profile: profile, connection: try node.connection(of: profile), console: console, mode: mode,
-                nonce: try Nonce.random(), tail: tail)
-            result.outcome = await activation.run()
+            let connection = try node.connection(of: profile)
+            if connection.usesClosureAgent(for: profile) {
+                let agent = ClosureAgent(profile: profile, connection: connection, mode: mode, isDry: true)
+                result.outcome = await ClosureDryRun(agent: agent, console: console, tail: tail).run()
+            } else {
+                let activation = DryActivation(
+                    profile: profile, connection: connection, console: console, mode: mode,
+                    nonce: try Nonce.random(), tail: tail)
+                result.outcome = await activation.run()
+            }
         } catch {
             result.outcome = .notActivated(error)
         }

@@ -36,10 +36,7 @@ struct Revocation: Sendable {
         let report = OutcomeReport(profile: profile, console: console, mode: mode)
         do {
             let connection = try node.connection(of: profile)
-            let revocation = ProfileRevocation(
-                profile: profile, connection: connection, connector: connector, console: console, mode: mode,
-                committed: committed, nonce: nonce, tail: result.tail)
-            result.outcome = await revocation.run()
+            result.outcome = await outcome(of: result, committed, nonce, connection)
             report.tell(result.outcome)
             result.rollback = await ActivationWork(connector: connector, console: console, mode: mode)
                 .look(result, connection, nonce)
@@ -48,5 +45,17 @@ struct Revocation: Sendable {
             report.tell(result.outcome)
         }
         return result
+    }
+    private func outcome(
+        of result: ProfileResult, _ committed: VerdictReport, _ nonce: String, _ connection: ReadyConnection
+    ) async -> ProfileOutcome {
+        if connection.usesClosureAgent(for: result.profile) {
+            let agent = ClosureAgent(profile: result.profile, connection: connection, mode: mode)
+            return await ClosureRevocation(agent: agent, console: console, committed: committed).run()
+        }
+        let revocation = ProfileRevocation(
+            profile: result.profile, connection: connection, connector: connector, console: console, mode: mode,
+            committed: committed, nonce: nonce, tail: result.tail)
+        return await revocation.run()
     }
 }

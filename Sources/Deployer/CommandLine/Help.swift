@@ -29,7 +29,8 @@ extension Options {
               --wait-lock SECONDS    wait so long for another deploy that holds a profile (0)
               --history N            with status: the last N deploys of each profile too
               --rollback-succeeded BOOL   roll all profiles back if one fails (true)
-              --agent FILE           agent to send
+              --agent FILE           agent to send; closure: the closures' own, as deploy-rs does
+              --local                deploy to this machine, without SSH
               --ssh-transport NAME   automatic, libssh2 or openssh
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too

@@ -12,7 +12,7 @@ enum OptionName: String, Sendable, CaseIterable {
     case sshOpts = "ssh-opts"
     case fastConnection = "fast-connection"
     case autoRollback = "auto-rollback"
-    case hostname
+    case hostname, local
     case magicRollback = "magic-rollback"
     case confirmTimeout = "confirm-timeout"
     case activationTimeout = "activation-timeout"
@@ -71,7 +71,7 @@ enum OptionName: String, Sendable, CaseIterable {
         case .sshOpts: .anyWord
         case .timings: .optional(ending: ".html")
         case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .force,
-            .noBarrier, .json, .help, .version:
+            .noBarrier, .local, .json, .help, .version:
             .none
         default: .word
         }

@@ -8,7 +8,9 @@ extension Options {
         case .logDir: logDir = try value.word()
         case .resultPath: resultPath = try value.word()
         case .rollbackSucceeded: rollbackSucceeded = try value.boolean()
-        case .agent: agent = try value.word()
+        case .agent:
+            agent = try value.word()
+            overrides.choosesAgent = true
         case .sshTransport: transport = try value.choice()
         case .waitLock: waitLock = try value.integer(in: 0...65535)
         case .history: history = try value.integer(in: 1...64)
@@ -29,6 +31,7 @@ extension Options {
         case .keepResult: keepResult = true
         case .skipChecks: skipChecks = true
         case .remoteBuild: overrides.remoteBuild = true
+        case .local: overrides.isLocal = true
         case .dryActivate: dryActivate = true
         case .boot: boot = true
         case .force: force = true
@@ -47,7 +50,7 @@ extension Overrides {
         case .sshOpts: sshOpts = try value.shellWords()
         case .fastConnection: fastConnection = try value.boolean()
         case .autoRollback: autoRollback = try value.boolean()
-        case .hostname: hostname = try value.word()
+        case .hostname: hostnames = try value.list()
         case .magicRollback: magicRollback = try value.boolean()
         case .confirmTimeout: confirmTimeout = try value.integer(in: 0...65535)
         case .activationTimeout: activationTimeout = try value.integer(in: 0...65535)
@@ -68,6 +71,13 @@ private struct OptionValue {
     func word() throws(UsageError) -> String {
         if text.isEmpty { throw invalid("something that is not empty") }
         return text
+    }
+
+    /// Words with commas between them.
+    func list() throws(UsageError) -> [String] {
+        let words = try word().split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        if words.contains("") { throw invalid("host names with commas between them") }
+        return words
     }
 
     func absolutePath() throws(UsageError) -> String {

@@ -19,7 +19,8 @@ extension Overrides {
     /// Those that decide where to log in, and as whom.
     fileprivate var connectionWords: [String] {
         var words: [String] = []
-        if let hostname { words += ["--hostname", hostname] }
+        if let hostnames { words += ["--hostname", hostnames.joined(separator: ",")] }
+        if isLocal { words.append("--local") }
         if let sshUser { words += ["--ssh-user", sshUser] }
         if let sshOpts { words += ["--ssh-opts", shellQuoted(sshOpts)] }
         if let profileUser { words += ["--profile-user", profileUser] }

@@ -73,6 +73,9 @@ struct Options: Sendable, Equatable {
     private func refuseClashes(_ scanner: OptionScanner) throws(UsageError) {
         let given = Set(scanner.occurrences.map(\.option))
         if given.contains(.dryActivate) && given.contains(.boot) { throw .clash("--dry-activate", "--boot") }
+        if given.contains(.local), let other = [OptionName.hostname, .sshUser, .sshOpts].first(where: given.contains) {
+            throw .clash("--local", other.long)
+        }
         if scanner.hasPlainTarget && given.contains(.targets) { throw .clash("target", "--targets") }
         guard command == .status else {
             if given.contains(.history) { throw .clash("--history", "deploy") }

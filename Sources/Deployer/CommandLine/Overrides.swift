@@ -8,7 +8,8 @@ struct Overrides: Sendable, Equatable {
     var sshOpts: [String]?
     var fastConnection: Bool?
     var autoRollback: Bool?
-    var hostname: String?
+    /// Host names or addresses, to be tried in turn.
+    var hostnames: [String]?
     var magicRollback: Bool?
     /// Seconds, 0 to 65535.
     var confirmTimeout: Int?
@@ -22,4 +23,11 @@ struct Overrides: Sendable, Equatable {
     var sudo: [String]?
     var interactiveSudo: Bool?
     var onPartialFailure: PartialFailurePolicy?
+    /// Deploys to this machine, without SSH.
+    var isLocal = false
+    /// An agent is named on the command line: the flake's `agentPath` does not count.
+    var choosesAgent = false
+
+    /// Whether they make sense for one node only.
+    var isForOneNode: Bool { hostnames != nil || isLocal }
 }

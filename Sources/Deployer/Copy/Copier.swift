@@ -25,27 +25,31 @@ struct Copier: Sendable {
     /// Copies store paths and all they refer to.
     ///
     /// - Parameters:
+    ///   - source: URL of the store that has them; the local one if nil
     ///   - usesSubstitutes: lets the node fetch from its own caches what they have; off for a fast connection
     ///   - onBytes: how many bytes just went to the node
     /// - Throws: ``CopyError``, ``StoreFull``, ``SSHError``, ``SystemError``, ``LocalCommandError``
     func copy(
-        _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
-        onBytes: @escaping @Sendable (Int) -> Void = { _ in }
+        _ paths: [String], from source: String? = nil, to connection: ReadyConnection, node: NodeName,
+        usesSubstitutes: Bool, onBytes: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
         try await StoreRoom.explaining(connection) {
-            try await copyNow(paths, to: connection, node: node, usesSubstitutes: usesSubstitutes, onBytes: onBytes)
+            try await copyNow(
+                paths, from: source, to: connection, node: node, usesSubstitutes: usesSubstitutes, onBytes: onBytes)
         }
     }
 
     private func copyNow(
-        _ paths: [String], to connection: ReadyConnection, node: NodeName, usesSubstitutes: Bool,
-        onBytes: @escaping @Sendable (Int) -> Void
+        _ paths: [String], from source: String?, to connection: ReadyConnection, node: NodeName,
+        usesSubstitutes: Bool, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
         try await withStore(of: connection) { store in
-            let words = copyWords(paths, to: store, usesSubstitutes: usesSubstitutes)
+            let words = copyWords(paths, from: source, to: store, usesSubstitutes: usesSubstitutes)
             console.tell(.debug, "running \(shellQuoted(words))", node: node)
             var command = LocalCommand(words)
             command.environment = Copier.environment(command.environment)
+            // The source's `ssh` is Nix's: it must not ask beside our own questions.
+            if source != nil { command.environment["NIX_SSHOPTS"] = "-o BatchMode=yes" }
             let result = try await command.run()
             guard result.exit.isSuccess else {
                 throw CopyError.nix(exit: result.exit, lines: lastLines(20, of: result.errorText))
@@ -114,8 +118,11 @@ struct Copier: Sendable {
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
-    private func copyWords(_ paths: [String], to store: String, usesSubstitutes: Bool) -> [String] {
+    private func copyWords(
+        _ paths: [String], from source: String?, to store: String, usesSubstitutes: Bool
+    ) -> [String] {
         var words = ["nix", "--extra-experimental-features", "nix-command", "copy", "--to", store]
+        if let source { words += ["--from", source] }
         if !checksSignatures { words.append("--no-check-sigs") }
         if usesSubstitutes { words += ["--substitute-on-destination", "--option", "builders-use-substitutes", "true"] }
         return words + paths

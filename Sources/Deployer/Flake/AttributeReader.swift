@@ -51,6 +51,13 @@ struct AttributeReader {
         return elements.compactMap(\.text)
     }
 
+    /// One string, or a list of one or more.
+    mutating func oneOrMore(_ name: String) -> [String] {
+        guard let value = value(name), case .array(let elements) = value else { return string(name).map { [$0] } ?? [] }
+        if elements.isEmpty { note(name, expected: "a string or a list of strings", value, inList: false) }
+        return strings(name)
+    }
+
     /// Null counts as unset, as in deploy-rs.
     private func value(_ name: String) -> JSONValue? {
         values[name] == .null ? nil : values[name]

@@ -16,6 +16,8 @@ struct NodeDefinition: Sendable, Equatable {
     var profiles: [ProfileName: ProfileDefinition]
     /// Also of the profiles that were not asked for; sorted.
     var profileNames: [ProfileName]
+    /// Further host names or addresses, to be tried where the first does not answer.
+    var fallbacks: [String] = []
 }
 
 struct ProfileDefinition: Sendable, Equatable {
@@ -42,6 +44,8 @@ struct Settings: Sendable, Equatable {
     var remoteBuild: Bool?
     var confirmTimeout: Int?
     var activationTimeout: Int?
+    var buildOn: String?
+    var agentPath: String?
     var onPartialFailure: PartialFailurePolicy?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
@@ -61,6 +65,8 @@ struct Settings: Sendable, Equatable {
             remoteBuild: remoteBuild ?? outer.remoteBuild,
             confirmTimeout: confirmTimeout ?? outer.confirmTimeout,
             activationTimeout: activationTimeout ?? outer.activationTimeout,
+            buildOn: buildOn ?? outer.buildOn,
+            agentPath: agentPath ?? outer.agentPath,
             onPartialFailure: onPartialFailure ?? outer.onPartialFailure
         )
     }

@@ -25,12 +25,14 @@ struct DeploymentDecoder {
         for (name, value) in children(path + ["profiles"], of: value).sorted(by: { $0.key < $1.key }) {
             profiles[ProfileName(name)] = profile(path + ["profiles", name], value)
         }
+        let hostnames = reader.oneOrMore("hostname")
         let node = NodeDefinition(
             settings: settings(&reader),
-            hostname: reader.string("hostname"),
+            hostname: hostnames.first,
             profilesOrder: reader.strings("profilesOrder").map(ProfileName.init),
             profiles: profiles,
-            profileNames: names(value).map(ProfileName.init)
+            profileNames: names(value).map(ProfileName.init),
+            fallbacks: Array(hostnames.dropFirst())
         )
         problems += reader.problems
         return node
@@ -72,6 +74,8 @@ struct DeploymentDecoder {
             case .remoteBuild: settings.remoteBuild = reader.boolean(name)
             case .confirmTimeout: settings.confirmTimeout = reader.seconds(name)
             case .activationTimeout: settings.activationTimeout = reader.seconds(name)
+            case .buildOn: settings.buildOn = reader.string(name)
+            case .agentPath: settings.agentPath = reader.string(name)
             case .onPartialFailure: settings.onPartialFailure = reader.choice(name)
             }
         }

@@ -1,7 +1,7 @@
 /// The generic options of the `deploy` attribute; each may stand in a profile, in its node, or in `deploy` itself.
 enum Setting: String, Sendable, CaseIterable {
     case sshUser, user, sudo, interactiveSudo, sshOpts, fastConnection, autoRollback, magicRollback, tempPath
-    case remoteBuild, confirmTimeout, activationTimeout, onPartialFailure
+    case remoteBuild, confirmTimeout, activationTimeout, buildOn, agentPath, onPartialFailure
 }
 
 /// The levels of the `deploy` attribute and the attributes that each may have besides ``Setting``.

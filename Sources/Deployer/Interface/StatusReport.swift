@@ -41,20 +41,7 @@ struct StatusReport: Sendable {
         var lines: [String] = []
         do {
             for profile in node.profiles {
-                if history == 0, let status = ready.statuses[profile.name] {
-                    lines += told(status, of: profile)
-                    continue
-                }
-                // It was not asked for that much; or something is wrong, which is told by asking alone.
-                let connection = try ready.connection(of: profile)
-                let command = connection.agentCommand(
-                    .status(StatusRequest([profile.location], history: history)), for: profile)
-                let result = try await Preflight.answer(
-                    try await connection.login.remote(), command.words, input: command.input)
-                guard let status = ProfileStatus(lastLineOf: result) else {
-                    throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
-                }
-                lines += told(status, of: profile)
+                lines += try await told(profile, of: ready)
             }
         } catch {
             await ready.close()
@@ -64,11 +51,40 @@ struct StatusReport: Sendable {
         return lines
     }
 
+    private func told(_ profile: PlannedProfile, of node: ReadyNode) async throws -> [String] {
+        if history == 0, let status = node.statuses[profile.name] { return told(status, of: profile) }
+        let connection = try node.connection(of: profile)
+        if connection.usesClosureAgent(for: profile) { return [try await look(at: profile, over: connection)] }
+        // It was not asked for that much; or something is wrong, which is told by asking alone.
+        let command = connection.agentCommand(
+            .status(StatusRequest([profile.location], history: history)), for: profile)
+        let result = try await Preflight.answer(
+            try await connection.login.remote(), command.words, input: command.input)
+        guard let status = ProfileStatus(lastLineOf: result) else {
+            throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))
+        }
+        return told(status, of: profile)
+    }
+
     private func told(_ status: ProfileStatus, of profile: PlannedProfile) -> [String] {
-        let line = EventLine(status, of: profile, at: console.progress.now)
-        if let event = console.event(line) { return [event] }
+        if let event = event(status, of: profile) { return [event] }
         return ["\(profile.label): \(sentence(status))"]
             + (status.history ?? []).flatMap { StatusHistory(entry: $0).lines }
+    }
+
+    /// Where no agent of ours can be asked, the link is all there is.
+    private func look(at profile: PlannedProfile, over connection: ReadyConnection) async throws -> String {
+        let agent = ClosureAgent(profile: profile, connection: connection, mode: ActivationMode(deployer: ""))
+        let look = try await agent.look()
+        let status = ProfileStatus(profile: look.link, generation: look.generation, activation: nil)
+        if let event = event(status, of: profile) { return event }
+        let place = look.generation?.label ?? "no generation"
+        return printable("\(profile.label): \(place); the closure's own agent keeps no record")
+    }
+
+    /// Its line of `--json`; nil without.
+    private func event(_ status: ProfileStatus, of profile: PlannedProfile) -> String? {
+        console.event(EventLine(status, of: profile, at: console.progress.now))
     }
 
     private func sentence(_ status: ProfileStatus) -> String {

@@ -28,6 +28,8 @@ struct PlannedNode: Sendable, Equatable {
     /// As in the flake, or as overridden on the command line.
     var hostname: String
     var profiles: [PlannedProfile]
+    /// Further host names or addresses, to be tried where the first does not answer.
+    var fallbacks: [String] = []
 }
 
 /// One profile of one node with every setting resolved: profile > node > deploy, then the command line.
@@ -57,6 +59,10 @@ struct PlannedProfile: Sendable, Equatable {
     var confirmTimeout: Int
     /// Seconds; nil unless set.
     var activationTimeout: Int?
+    /// Where it is built, if neither here nor on the node: there, as ``Destination``; then ``remoteBuild`` is true.
+    var buildHost: Destination?
+    /// Absolute path of an agent that is installed on the node; nil where one is sent.
+    var agentPath: String?
     var onPartialFailure = PartialFailurePolicy.rollback
 
     /// `web1.system`, as errors name it.

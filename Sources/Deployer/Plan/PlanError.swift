@@ -7,7 +7,7 @@ enum PlanError: Explained, Equatable {
     case noHostname(NodeName)
     /// `profilesOrder` names a profile that the node does not have.
     case unknownInOrder(node: NodeName, ProfileName, known: [String])
-    /// `--hostname` with these nodes.
+    /// `--hostname` or `--local` with these nodes.
     case hostnameForMany([NodeName])
     /// A name or value that cannot safely be handed to the node's programs.
     case unusable(path: [String], value: String, reason: String)
@@ -25,7 +25,7 @@ enum PlanError: Explained, Equatable {
         case .unknownInOrder(let node, let profile, _):
             "profilesOrder of node \"\(node)\" names \"\(profile)\", which is not one of its profiles"
         case .hostnameForMany(let nodes):
-            "--hostname is for one node, but \(nodes.count) are deployed: \(listed(nodes.map(\.text)))"
+            "--hostname and --local are for one node, but \(nodes.count) are deployed: \(listed(nodes.map(\.text)))"
         case .unusable(let path, let value, let reason):
             "\(NixText.attributePath(path)): \(NixText.string(value)) \(reason)"
         case .twoNodes(let node): "node \"\(node)\" has different host names in two of the flakes"

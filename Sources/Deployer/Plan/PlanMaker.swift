@@ -19,7 +19,7 @@ struct PlanMaker: Sendable {
         }
         nodes.removeAll(where: \.profiles.isEmpty)
         if nodes.isEmpty { throw .nothingToDeploy }
-        if overrides.hostname != nil && nodes.count > 1 { throw .hostnameForMany(nodes.map(\.name)) }
+        if overrides.isForOneNode && nodes.count > 1 { throw .hostnameForMany(nodes.map(\.name)) }
         return Plan(nodes: nodes.sorted { $0.name < $1.name })
     }
 
@@ -28,7 +28,9 @@ struct PlanMaker: Sendable {
             nodes.append(node)
             return
         }
-        if nodes[index].hostname != node.hostname { throw .twoNodes(node.name) }
+        if nodes[index].hostname != node.hostname || nodes[index].fallbacks != node.fallbacks {
+            throw .twoNodes(node.name)
+        }
         let present = Set(nodes[index].profiles.map(\.name))
         if let twice = node.profiles.first(where: { present.contains($0.name) }) {
             throw .twoProfiles(node: node.name, profile: twice.name)
@@ -41,17 +43,19 @@ struct PlanMaker: Sendable {
     ) throws(PlanError) -> PlannedNode {
         let path = ["deploy", "nodes", name.text]
         try check(Rules.argument(name.text), path, name.text)
-        guard let hostname = overrides.hostname ?? node.hostname else { throw .noHostname(name) }
-        try check(Rules.plainName(hostname), path + ["hostname"], hostname)
+        let hostnames = overrides.hostnames ?? (node.hostname.map { [$0] + node.fallbacks } ?? [])
+        guard let hostname = hostnames.first ?? (overrides.isLocal ? "localhost" : nil) else { throw .noHostname(name) }
+        for hostname in hostnames { try check(Rules.plainName(hostname), path + ["hostname"], hostname) }
         var profiles: [PlannedProfile] = []
         for profile in try order(name, node, evaluation.request) {
             guard let definition = node.profiles[profile] else { continue }
             var maker = ProfileMaker(node: name, profile: profile, hostname: hostname, overrides: overrides)
+            maker.fallbacks = Array(hostnames.dropFirst())
             maker.settings = definition.settings.merging(outer: node.settings)
                 .merging(outer: evaluation.deployment.settings)
             profiles.append(try maker.planned(definition, localUser: localUser))
         }
-        return PlannedNode(name: name, hostname: hostname, profiles: profiles)
+        return PlannedNode(name: name, hostname: hostname, profiles: profiles, fallbacks: Array(hostnames.dropFirst()))
     }
 
     /// The order in which a node's profiles are activated, each once.

@@ -6,6 +6,7 @@ struct ProfileMaker {
     let profile: ProfileName
     let hostname: String
     let overrides: Overrides
+    var fallbacks: [String] = []
     /// Merged from profile, node and deploy.
     var settings = Settings()
 
@@ -19,9 +20,11 @@ struct ProfileMaker {
     func planned(_ definition: ProfileDefinition, localUser: String) throws(PlanError) -> PlannedProfile {
         try check(Rules.argument(profile.text), [], profile.text)
         try check(Rules.absolutePath(definition.path), ["path"], definition.path)
-        let namedSSHUser = overrides.sshUser ?? settings.sshUser
+        // Who runs `deploy` is who is logged in here already.
+        let namedSSHUser = overrides.isLocal ? localUser : overrides.sshUser ?? settings.sshUser
         let sshUser = namedSSHUser ?? localUser
-        guard let user = overrides.profileUser ?? settings.user ?? namedSSHUser else {
+        let loginUser = overrides.isLocal ? settings.sshUser : namedSSHUser
+        guard let user = overrides.profileUser ?? settings.user ?? loginUser ?? namedSSHUser else {
             throw .noUser(node: node, profile: profile)
         }
         try check(Rules.plainName(sshUser), ["sshUser"], sshUser)
@@ -30,12 +33,16 @@ struct ProfileMaker {
         for option in options where option.utf8.contains(0) {
             try check("holds a NUL character", ["sshOpts"], option)
         }
+        var destination = Destination(host: hostname, user: sshUser, options: options)
+        destination.fallbacks = fallbacks
+        destination.isLocal = overrides.isLocal
+        let place = try buildPlace(destination)
         return PlannedProfile(
             node: node,
             name: profile,
             path: definition.path,
             derivations: definition.derivations,
-            destination: Destination(host: hostname, user: sshUser, options: options),
+            destination: destination,
             user: user,
             location: try location(definition, user: user),
             elevation: user == sshUser ? [] : try sudo() + [user],
@@ -44,10 +51,12 @@ struct ProfileMaker {
             fastConnection: overrides.fastConnection ?? settings.fastConnection ?? false,
             autoRollback: overrides.autoRollback ?? settings.autoRollback ?? true,
             magicRollback: overrides.magicRollback ?? settings.magicRollback ?? true,
-            remoteBuild: overrides.remoteBuild || settings.remoteBuild ?? false,
+            remoteBuild: place != .here,
             tempPath: try tempPath(),
             confirmTimeout: overrides.confirmTimeout ?? settings.confirmTimeout ?? 30,
             activationTimeout: overrides.activationTimeout ?? settings.activationTimeout,
+            buildHost: place.host,
+            agentPath: try agentPath(),
             onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback
         )
     }
@@ -69,6 +78,19 @@ struct ProfileMaker {
             throw .unusable(path: path + ["sudo"], value: text, reason: "is not a command")
         }
         return words
+    }
+
+    private func agentPath() throws(PlanError) -> String? {
+        guard !overrides.choosesAgent, let path = settings.agentPath else { return nil }
+        try check(Rules.absolutePath(path), ["agentPath"], path)
+        return path
+    }
+
+    private func buildPlace(_ destination: Destination) throws(PlanError) -> BuildPlace {
+        if overrides.remoteBuild { return .node }
+        guard let text = settings.buildOn else { return settings.remoteBuild == true ? .node : .here }
+        try check(BuildPlace.reason(against: text), ["buildOn"], text)
+        return BuildPlace(text, as: destination.user)
     }
 
     private func tempPath() throws(PlanError) -> String? {

@@ -11,6 +11,8 @@ import Synchronization
 final class AgentBinary: Sendable {
     /// Of the store paths.
     static let name = "deploy-swift-agent"
+    /// The value of `--agent` that asks for the closures' own.
+    static let closureWord = "closure"
 
     /// An agent's file and where it lies in the store.
     private struct Item {
@@ -39,10 +41,12 @@ final class AgentBinary: Sendable {
     /// Finds what there is, with the store paths it has or is now given, content-addressed.
     ///
     /// - Parameters:
-    ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`
+    ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`;
+    ///     `closure` for none at all
     ///   - program: absolute path of the running `deploy`
     /// - Throws: ``AgentBinaryError``, ``LocalCommandError``
     static func find(file: String?, program: String, memory: AgentMemory = AgentMemory()) async throws -> AgentBinary {
+        if file == closureWord { return AgentBinary(paths: [:]) }
         let files = file.map { ["": $0] } ?? installed(beside: program)
         if let file, !FileManager.default.isReadableFile(atPath: file) { throw AgentBinaryError.unreadable(file) }
         guard !files.isEmpty else { throw AgentBinaryError.none(beside: program) }
@@ -58,15 +62,19 @@ final class AgentBinary: Sendable {
     /// The store paths of all agents.
     var paths: [String] { items.withLock { $0.values.map(\.path).sorted() } }
 
-    /// The agent's store path for a system; the local store need not hold it.
-    func path(for system: String) throws(PreflightError) -> String { try item(for: system).path }
+    /// The systems that there are agents for; the empty name stands for every system.
+    var systems: [String] { items.withLock { $0.keys.sorted() } }
 
-    /// The agent's store path for a system, with the local store holding it, so that it can be copied.
+    /// The agent's store path for a system, which the local store need not hold; nil where the closures' own has to do.
+    func path(for system: String) -> String? { items.withLock { $0[""] ?? $0[system] }?.path }
+
+    /// The agent's store path for a system, with the local store holding it, so that it can be copied; nil where the
+    /// closures' own has to do.
     ///
-    /// - Throws: ``PreflightError``, ``AgentBinaryError``, ``LocalCommandError``; `CancellationError`
-    func pathToCopy(for system: String) async throws -> String {
+    /// - Throws: ``AgentBinaryError``, ``LocalCommandError``; `CancellationError`
+    func pathToCopy(for system: String) async throws -> String? {
         try await adding.withLock {
-            let item = try item(for: system)
+            guard let item = items.withLock({ $0[""] ?? $0[system] }) else { return nil }
             if item.isThere { return item.path }
             let check = try await LocalCommand(["nix-store", "--check-validity", item.path]).run()
             let path = check.exit.isSuccess ? item.path : try await Self.addToStore(item.file, memory)
@@ -78,12 +86,6 @@ final class AgentBinary: Sendable {
             }
             return path
         }
-    }
-
-    private func item(for system: String) throws(PreflightError) -> Item {
-        let (item, known) = items.withLock { ($0[""] ?? $0[system], $0.keys.sorted()) }
-        guard let item else { throw .noAgent(system: system, available: known) }
-        return item
     }
 
     /// `libexec/deploy-swift/<system>/activate` beside the folder that `deploy` is in.

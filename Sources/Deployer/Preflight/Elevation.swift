@@ -13,27 +13,42 @@ enum Elevation: Sendable {
     func applied(to command: [String]) -> (words: [String], input: RemoteInput) {
         switch self {
         case .none: (command, .none)
-        case .words(let prefix): (prefix + command, .none)
+        case .words(let prefix): (Elevation.wrapped(prefix, command), .none)
         case .password(let prefix, let secret):
-            (prefix + Elevation.readingPassword(prefix) + command, RemoteInput(line: secret))
+            (Elevation.wrapped(prefix + Elevation.readingPassword(prefix), command), RemoteInput(line: secret))
         }
     }
 
     /// The prefix as it fails at once, rather than asking, where a password is needed; as it is for a program that is
     /// not known to have such a form.
     static func withoutAsking(_ prefix: [String]) -> [String] {
-        canRefuseToAsk(prefix) ? prefix.prefix(1) + ["-n"] + prefix.dropFirst() : prefix
+        switch program(prefix) {
+        case "sudo", "doas": prefix.prefix(1) + ["-n"] + prefix.dropFirst()
+        case "run0": prefix.prefix(1) + ["--no-ask-password"] + prefix.dropFirst()
+        default: prefix
+        }
     }
 
-    /// Whether the program has an option to fail where a password is needed.
+    /// Whether the program fails where a password is needed: told to, or as `su` does at the end of its input.
     static func canRefuseToAsk(_ prefix: [String]) -> Bool {
-        prefix.first.map { ["sudo", "doas"].contains(baseName($0)) } ?? false
+        ["sudo", "doas", "run0", "su"].contains(program(prefix))
     }
+
+    /// Whether the program may read a password from standard input: these two want a terminal, or ask elsewhere.
+    static func readsPassword(_ prefix: [String]) -> Bool { !["doas", "run0"].contains(program(prefix)) }
+
+    /// The words that run a command behind the prefix, which ends with the user; `su` takes the command as one text.
+    static func wrapped(_ prefix: [String], _ command: [String]) -> [String] {
+        program(prefix) == "su" ? prefix + ["-c", shellQuoted(command)] : prefix + command
+    }
+
+    /// The program that a prefix starts.
+    static func program(_ prefix: [String]) -> String { prefix.first.map(baseName) ?? "" }
 
     /// As deploy-rs: `sudo` is told to read the password from standard input and to print no prompt; any other
     /// program has to do so by itself.
     private static func readingPassword(_ prefix: [String]) -> [String] {
-        prefix.first.map(baseName) == "sudo" ? ["-S", "-p", ""] : []
+        program(prefix) == "sudo" ? ["-S", "-p", ""] : []
     }
 }
 

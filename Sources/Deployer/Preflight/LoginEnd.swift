@@ -107,7 +107,7 @@ extension Preflight {
         for profile: PlannedProfile, _ remote: any Remote, _ elevations: [[String]: Elevation]
     ) async throws -> Elevation? {
         let prefix = profile.rootElevation
-        let plain = Elevation.withoutAsking(prefix) + ["systemd-run", "--version"]
+        let plain = Elevation.wrapped(Elevation.withoutAsking(prefix), ["systemd-run", "--version"])
         if try await Self.answer(remote, plain).exit.isSuccess { return .words(prefix) }
         // A password that was asked for already may do for root too.
         guard case .password(_, let secret) = elevations[profile.elevation] else { return nil }

@@ -16,8 +16,12 @@ struct NodeFacts: Sendable, Equatable {
     var agents: Set<String>
     /// How each elevation that was asked for went without a password.
     var elevations: [[String]: ElevationTest]
-    /// Where the profiles stand, by the elevation that was needed to see it; only of those that could all be read.
-    var statuses: [[String]: [ProfileStatus]] = [:]
+    /// Where the profiles stand, by their group's place in the question; only of groups that could be read whole.
+    var statuses: [Int: [ProfileStatus]] = [:]
+    /// What the agents installed there say as their version, by path; empty where one does not run.
+    var installed: [String: String] = [:]
+    /// Whether the node's Nix takes what this user sends.
+    var trust = NixTrust()
 
     struct ElevationTest: Sendable, Equatable {
         /// Exit status of the command; 127: there is no such program.
@@ -27,6 +31,11 @@ struct NodeFacts: Sendable, Equatable {
 
         var works: Bool { status == 0 }
         var reason: String { text.isEmpty ? "exit status \(status)" : text }
+    }
+
+    /// Notes how an elevation went; for one that several groups need, a failure counts.
+    fileprivate mutating func note(_ test: ElevationTest, of elevation: [String]) {
+        if elevations[elevation]?.works ?? true { elevations[elevation] = test }
     }
 }
 
@@ -38,11 +47,23 @@ struct NodeFactsQuery: Sendable {
     /// In front of every line of the answer, so that a login banner cannot be mistaken for one.
     var marker: String
 
-    /// Profiles that take the same words to become their user.
+    /// Profiles that take the same words to become their user, and the same agent.
     struct Group: Sendable, Equatable {
         /// Empty where the SSH user is the profiles' user.
         var elevation: [String]
+        /// The agent that is installed on the node for them, an absolute path; nil for the one that is sent.
+        var agentPath: String?
         var profiles: [ProfileLocation]
+    }
+
+    /// The agents installed on the node, each to be asked for its version.
+    var installed: [String] { Set(groups.compactMap(\.agentPath)).sorted() }
+
+    /// What is run behind an elevation to try it: with an installed agent, what a rule for just that allows.
+    func probe(_ prefix: [String]) -> [String] {
+        let paths = Set(groups.filter { $0.elevation == prefix }.map(\.agentPath))
+        guard paths.count == 1, let path = paths.first ?? nil else { return ["true"] }
+        return [path, "--version"]
     }
 
     /// Where Nix is when a non-interactive shell's PATH does not have it.
@@ -63,10 +84,14 @@ struct NodeFactsQuery: Sendable {
             #"say daemon "$(command -v nix-daemon)""#,
             "agent=",
         ]
+        lines += NixTrust.questions
         lines += agents.map { path in
             // One that was cut short, or another system's, is none.
             let program = "\(shellQuoted(path))/bin/activate"
             return "\(program) --version >/dev/null 2>&1 && { agent=\(program); say agent \(shellQuoted(path)); }"
+        }
+        for (index, path) in installed.enumerated() {
+            lines.append("say installed \(index) \"$(\(shellQuoted(path)) --version 2>/dev/null)\"")
         }
         lines += groups.enumerated().map { question($1, $0) }
         return (lines + ["say end"]).joined(separator: "\n")
@@ -74,13 +99,19 @@ struct NodeFactsQuery: Sendable {
 
     /// Asks the agent, which tries the elevation as well; where that fails, the elevation alone, for the reason.
     private func question(_ group: Group, _ index: Int) -> String {
-        let prefix = group.elevation.isEmpty ? "" : shellQuoted(Elevation.withoutAsking(group.elevation)) + " "
+        let prefix = Elevation.withoutAsking(group.elevation)
         let status = shellQuoted(AgentCommand.status(StatusRequest(group.profiles)).words())
+        // `su` takes the command as one text.
+        let command =
+            Elevation.program(prefix) == "su"
+            ? #"\#(shellQuoted(prefix)) -c "'$program' "\#(shellQuoted(status))"#
+            : #"\#(shellQuoted(prefix)) "$program" \#(status)"#
+        let probe = shellQuoted(Elevation.wrapped(prefix, self.probe(group.elevation)))
         let failed =
-            prefix.isEmpty
-            ? ":" : "text=$(\(prefix)true </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text"
+            prefix.isEmpty ? ":" : "text=$(\(probe) </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text"
         return """
-            if [ -n "$agent" ] && text=$(\(prefix)"$agent" \(status) </dev/null 2>/dev/null); then
+            program=\(group.agentPath.map(shellQuoted) ?? "$agent")
+            if [ -n "$program" ] && text=$(\(command) </dev/null 2>/dev/null); then
             say elevation \(index) 0
             printf '%s\\n' "$text" | while IFS= read -r line; do say status \(index) "$line"; done
             else \(failed); fi
@@ -105,20 +136,24 @@ struct NodeFactsQuery: Sendable {
                     words.count > 2, let status = Int(words[2])
                 else { continue }
                 let text = words.dropFirst(3).joined(separator: " ")
-                facts.elevations[groups[index].elevation] = .init(status: status, text: text)
+                facts.note(.init(status: status, text: text), of: groups[index].elevation)
             case ("status", let number?):
                 guard let index = Int(number) else { continue }
                 let json = line.dropFirst(marker.count + " status ".count + number.count + 1)
                 // A line that cannot be read leaves too few for the profiles.
                 let status = try? JSONLine.decode(ProfileStatus.self, from: json)
                 statuses[index, default: []] += status.map { [$0] } ?? []
+            case ("trust", let key?): facts.trust.read(key, words.dropFirst(2).map(\.self))
+            case ("installed", let index?):
+                guard let index = Int(index), installed.indices.contains(index) else { continue }
+                facts.installed[installed[index]] = words.dropFirst(2).joined(separator: " ")
             case ("end", _): isWhole = true
             default: continue
             }
         }
         guard isWhole else { throw .noAnswer(trimmed(text)) }
         for (index, group) in groups.enumerated() where statuses[index]?.count == group.profiles.count {
-            facts.statuses[group.elevation] = statuses[index]
+            facts.statuses[index] = statuses[index]
         }
         return facts
     }
@@ -144,7 +179,12 @@ enum PreflightError: Error, Sendable, Equatable {
     case passwordNeeded(elevation: [String])
     /// `interactiveSudo` is on, and there is no terminal.
     case nobodyToAsk(elevation: [String])
-    case wrongPassword(elevation: [String])
+    /// With the last line that the program wrote.
+    case wrongPassword(elevation: [String], reason: String)
+    /// `interactiveSudo` is on, and the program asks only on a terminal of the node.
+    case takesNoPassword(elevation: [String])
+    /// `agentPath` leads to nothing that runs; `found` is empty then, or another version.
+    case installedAgent(path: String, found: String, wanted: String)
     case elevationFailed(elevation: [String], reason: String)
 }
 
@@ -160,12 +200,19 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .notConnected: "there is no connection to the node"
         case .noNix: "nix-daemon is not on the node: neither in PATH nor in any folder where Nix is installed"
         case .noAgent(let system, let available):
-            "there is no agent for \(system); this installation has one for: \(available.joined(separator: ", "))"
+            "there is no agent for \(system) and no activate-rs in the closure; this installation has agents for: "
+                + (available.isEmpty ? "nothing" : available.joined(separator: ", "))
         case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
         case .nobodyToAsk(let elevation):
             "`\(elevation.joined(separator: " "))` needs a password on the node, and there is no terminal to ask for it on"
-        case .wrongPassword(let elevation):
+        case .wrongPassword(let elevation, let reason):
             "`\(elevation.joined(separator: " "))` did not accept the password"
+                + (reason.isEmpty ? "" : ": \(reason)")
+        case .takesNoPassword(let elevation):
+            "`\(elevation.joined(separator: " "))` needs a password on the node, and takes it only on a terminal there"
+        case .installedAgent(let path, let found, let wanted):
+            "agentPath \(path) "
+                + (found.isEmpty ? "is no agent that runs on the node" : "is \(found), but this deploy needs \(wanted)")
         case .elevationFailed(let elevation, let reason):
             "`\(elevation.joined(separator: " "))` does not work on the node: \(reason)"
         }
@@ -177,7 +224,11 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAnswer, .silent: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
         case .held: "try again once that deploy has ended; `deploy status` tells"
         case .noNix: "install Nix there; nothing was changed"
-        case .noAgent: "name one with --agent FILE"
+        case .noAgent: "name one with --agent FILE, or wrap the closure with a library that puts activate-rs into it"
+        case .takesNoPassword(let elevation): Elevation.rule(elevation)
+        case .passwordNeeded(let elevation) where !Elevation.readsPassword(elevation): Elevation.rule(elevation)
+        case .installedAgent:
+            "install this one there (README, \"Least privilege\"), or leave agentPath out; nothing was changed"
         case .passwordNeeded:
             "set interactiveSudo = true (or --interactive-sudo true) to be asked for it, or allow it without a password "
                 + "there; a user who may not use it at all is told the same"

@@ -33,9 +33,10 @@ struct Preflight: Sendable {
         return ReadyNode(plan: node, connections: connections, statuses: statuses)
     }
 
-    private typealias Look = (connection: ReadyConnection, statuses: [ProfileName: ProfileStatus])
+    typealias Look = (connection: ReadyConnection, statuses: [ProfileName: ProfileStatus])
 
-    private func connect(_ destination: Destination, _ profiles: [PlannedProfile]) async throws -> Look {
+    /// Logs in once and looks around; without profiles that is all.
+    func connect(_ destination: Destination, _ profiles: [PlannedProfile]) async throws -> Look {
         let remote = try await connector.connect(destination)
         do {
             return try await look(destination, remote, profiles)
@@ -48,37 +49,51 @@ struct Preflight: Sendable {
     private func look(
         _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile]
     ) async throws -> Look {
-        let groups = Dictionary(grouping: profiles, by: \.elevation).sorted { $0.key.description < $1.key.description }
+        let groups = Preflight.groups(of: profiles)
         let query = NodeFactsQuery(
-            agents: agents.paths, groups: groups.map { .init(elevation: $0.key, profiles: $0.value.map(\.location)) },
+            agents: agents.paths,
+            groups: groups.map {
+                .init(
+                    elevation: $0[0].elevation, agentPath: $0[0].agentPath, profiles: $0.map(\.location))
+            },
             marker: try Nonce.random())
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
         guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
-        var agent = try agents.path(for: facts.system)
-        let isAgentThere = facts.agents.contains(agent)
+        try facts.checkInstalled(profiles)
+        var agent = agents.path(for: facts.system)
+        let isAgentThere = agent.map(facts.agents.contains) ?? true
         if !isAgentThere { agent = try await agents.pathToCopy(for: facts.system) }
+        if agent == nil, let node = profiles.first?.node {
+            console.tell(.info, "no agent for \(facts.system) is sent: the closures' own are driven", node: node)
+        }
         var elevations: [[String]: Elevation] = [:]
-        for (prefix, profiles) in groups where !prefix.isEmpty {
-            let isInteractive = profiles.contains(where: \.interactiveSudo)
+        for prefix in facts.elevations.keys.sorted(by: { $0.description < $1.description }) {
+            let isInteractive = profiles.contains { $0.elevation == prefix && $0.interactiveSudo }
             elevations[prefix] = try await elevation(
-                prefix, facts.elevations[prefix], isInteractive: isInteractive, destination, remote)
+                prefix, facts.elevations[prefix], probe: query.probe(prefix), isInteractive: isInteractive, destination,
+                remote)
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations,
-            rootStarts: try await rootStarts(destination, remote, profiles, elevations))
-        if !isAgentThere, let node = profiles.first?.node {
+            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
+            trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
+            // Only our own agent has a guardian.
+            rootStarts: try await rootStarts(
+                destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
+        if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await console.during(Activity(.agent, node: node)) {
                 try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
             }
         }
         var statuses: [ProfileName: ProfileStatus] = [:]
-        for (prefix, profiles) in groups {
-            let hadToWait = !isAgentThere || facts.elevations[prefix]?.works == false
-            let found = hadToWait ? try await ask(profiles, connection, remote) : facts.statuses[prefix] ?? []
+        for (index, profiles) in groups.enumerated() where !connection.usesClosureAgent(for: profiles[0]) {
+            let hadToWait =
+                (!isAgentThere && profiles[0].agentPath == nil)
+                || facts.elevations[profiles[0].elevation]?.works == false
+            let found = hadToWait ? try await ask(profiles, connection, remote) : facts.statuses[index] ?? []
             for (profile, status) in zip(profiles, found) { statuses[profile.name] = status }
         }
         return (connection, statuses)
@@ -95,30 +110,40 @@ struct Preflight: Sendable {
         return result.exit.isSuccess && lines.count == profiles.count ? lines : []
     }
 
+    /// Those that become their user in the same way and have the same agent, in a stable order; none is empty.
+    private static func groups(of profiles: [PlannedProfile]) -> [[PlannedProfile]] {
+        Dictionary(grouping: profiles) { [$0.agentPath ?? ""] + $0.elevation }
+            .sorted { $0.key.description < $1.key.description }.map(\.value)
+    }
+
     private func elevation(
-        _ prefix: [String], _ test: NodeFacts.ElevationTest?, isInteractive: Bool, _ destination: Destination,
-        _ remote: any Remote
+        _ prefix: [String], _ test: NodeFacts.ElevationTest?, probe: [String], isInteractive: Bool,
+        _ destination: Destination, _ remote: any Remote
     ) async throws -> Elevation {
         if test == nil || test?.works == true { return .words(prefix) }
         guard isInteractive else { throw refusal(prefix, test) }
+        guard Elevation.readsPassword(prefix) else { throw PreflightError.takesNoPassword(elevation: prefix) }
         // It would not be sent: nobody need type it.
         if let doubt = await remote.doubt { throw doubt.error }
+        var reason = ""
         for _ in 0..<3 {
             let question = "(\(prefix.joined(separator: " ")) on \(destination)) Password: "
             guard let secret = try await askPassword(question) else {
                 throw PreflightError.nobodyToAsk(elevation: prefix)
             }
             let elevation = Elevation.password(prefix, secret)
-            let trial = elevation.applied(to: ["true"])
-            if try await Self.answer(remote, trial.words, input: trial.input).exit.isSuccess { return elevation }
-            console.tell(.warn, PreflightError.wrongPassword(elevation: prefix).description)
+            let trial = elevation.applied(to: probe)
+            let result = try await Self.answer(remote, trial.words, input: trial.input)
+            if result.exit.isSuccess { return elevation }
+            reason = lastLines(1, of: result.errorText).first ?? ""
+            console.tell(.warn, PreflightError.wrongPassword(elevation: prefix, reason: reason).description)
         }
-        throw PreflightError.wrongPassword(elevation: prefix)
+        throw PreflightError.wrongPassword(elevation: prefix, reason: reason)
     }
 
     /// Why commands cannot become that user's without a password.
     private func refusal(_ prefix: [String], _ test: NodeFacts.ElevationTest?) -> PreflightError {
-        guard let test, Elevation.canRefuseToAsk(prefix), test.status != 127 else {
+        guard let test, Elevation.canRefuseToAsk(prefix), test.status != 127, test.status != 126 else {
             return .elevationFailed(elevation: prefix, reason: test?.reason ?? "it was not tried")
         }
         return .passwordNeeded(elevation: prefix)

@@ -16,14 +16,17 @@ final class Preflights: Sendable {
     private let state = Mutex(State())
     /// Fails once nodes cannot be deployed to, and all others that have been begun are looked at.
     let verdict = Gate()
-    private let preflight: Task<Preflight, any Error>
+    private let making: Task<Preflight, any Error>
     private let slots: Slots
 
     /// - Parameter make: runs at once; ``close()`` waits for it
     init(limit: Int, _ make: @escaping @Sendable () async throws -> Preflight) {
         slots = Slots(limit)
-        preflight = Task { try await make() }
+        making = Task { try await make() }
     }
+
+    /// What looks at them.
+    func preflight() async throws -> Preflight { try await making.value }
 
     /// Begins to look at a node, whatever its closures turn out to be.
     func begin(_ node: PlannedNode) { _ = look(at: node) }
@@ -49,11 +52,11 @@ final class Preflights: Sendable {
             defer { state.untaken = [] }
             return state.untaken
         }
-        preflight.cancel()
+        making.cancel()
         for look in looks { look.cancel() }
         // Whatever became of them, nobody asked.
         for look in looks { await (try? look.value)?.close() }
-        _ = await preflight.result
+        _ = await making.result
     }
 
     private func ended(_ node: NodeName, _ error: (any Error)?) {
@@ -73,7 +76,7 @@ final class Preflights: Sendable {
             state.running += 1
             let look = Look { [self] in
                 do {
-                    let preflight = try await preflight.value
+                    let preflight = try await preflight()
                     let ready = try await slots.use {
                         try await preflight.console.during(Activity(.preflight, node: node.name)) {
                             try await preflight.prepare(node)

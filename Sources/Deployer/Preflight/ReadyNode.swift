@@ -45,9 +45,13 @@ struct ReadyConnection: Sendable {
     let destination: Destination
     let login: NodeLogin
     let nixDaemon: String
-    /// Store path of the agent for this node.
-    let agent: String
+    /// Store path of the agent for this node; nil where there is none, and the closures' own `activate-rs` has to do.
+    let agent: String?
     let elevations: [[String]: Elevation]
+    /// In Nix's words, such as `x86_64-linux`.
+    var system = ""
+    /// Whether the node's Nix takes what this user sends.
+    var trust = NixTrust()
     /// For each user whose guardian would end with the login: how root, who starts it elsewhere, can be had.
     var rootStarts: [String: Elevation] = [:]
 
@@ -55,10 +59,23 @@ struct ReadyConnection: Sendable {
     func agentCommand(
         _ command: AgentCommand, options: AgentOptions = AgentOptions(), for profile: PlannedProfile
     ) -> (words: [String], input: RemoteInput) {
-        let words = ["\(agent)/bin/activate"] + command.words(options)
-        if command.startsGuardian, let root = rootStarts[profile.user] {
+        let words = [program(for: profile)] + command.words(options)
+        if command.startsGuardian, !usesClosureAgent(for: profile), let root = rootStarts[profile.user] {
             return root.applied(to: RootUnit.words(for: profile.user, words))
         }
-        return (elevations[profile.elevation] ?? .none).applied(to: words)
+        return self.command(words, as: profile)
+    }
+
+    /// The words and standard input that run a command as a profile's user.
+    func command(_ words: [String], as profile: PlannedProfile) -> (words: [String], input: RemoteInput) {
+        (elevations[profile.elevation] ?? .none).applied(to: words)
+    }
+
+    /// Whether a profile is activated as deploy-rs does it, by what lies in its closure.
+    func usesClosureAgent(for profile: PlannedProfile) -> Bool { agent == nil && profile.agentPath == nil }
+
+    /// The agent that works on a profile.
+    private func program(for profile: PlannedProfile) -> String {
+        profile.agentPath ?? agent.map { "\($0)/bin/activate" } ?? "\(profile.path)/activate-rs"
     }
 }

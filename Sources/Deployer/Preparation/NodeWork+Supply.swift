@@ -22,15 +22,38 @@ extension NodeWork {
                     }
                 }
             }
-            let remote = profiles.filter(\.remoteBuild)
-            let derivations = Installables.merged(remote.flatMap(\.derivations))
-            guard !derivations.isEmpty else { return }
-            let build = RemoteBuild(
-                copier: preparation.copier, builder: preparation.builder, console: preparation.console)
-            try await preparation.console.during(Activity(.remoteBuild, node: name), "building on the node") {
-                try await inStage(.build, node) {
-                    try await build.run(derivations, of: remote, on: node.sender(), name)
-                }
+            try await buildRemotely(node, profiles.filter { $0.remoteBuild && $0.buildHost == nil })
+            for (host, profiles) in profiles.buildHosts {
+                let build = HostBuild(
+                    preflight: try await preparation.preflights.preflight(), copier: preparation.copier,
+                    builder: preparation.builder, console: preparation.console, signingKey: preparation.signingKey)
+                try await inStage(.build, node) { try await build.run(profiles, on: host, for: node.sender(), name) }
+            }
+        }
+        try await inStage(.agent, node) { try await checkClosureAgents(of: node, profiles) }
+    }
+
+    private func buildRemotely(_ node: ReadyNode, _ profiles: [PlannedProfile]) async throws {
+        let derivations = Installables.merged(profiles.flatMap(\.derivations))
+        guard !derivations.isEmpty else { return }
+        let build = RemoteBuild(copier: preparation.copier, builder: preparation.builder, console: preparation.console)
+        try await preparation.console.during(Activity(.remoteBuild, node: node.plan.name), "building on the node") {
+            try await inStage(.build, node) {
+                try await build.run(derivations, of: profiles, on: node.sender(), node.plan.name)
+            }
+        }
+    }
+
+    /// Sees that what has to activate a profile where no agent is sent is there, before any activation.
+    private func checkClosureAgents(of node: ReadyNode, _ profiles: [PlannedProfile]) async throws {
+        for profile in profiles {
+            let connection = try node.connection(of: profile)
+            guard connection.usesClosureAgent(for: profile) else { continue }
+            let words = ["test", "-x", "\(profile.path)/activate-rs"]
+            let result = try await Preflight.answer(try await connection.login.remote(), words)
+            guard result.exit.isSuccess else {
+                let agents = try await preparation.preflights.preflight().agents
+                throw PreflightError.noAgent(system: connection.system, available: agents.systems)
             }
         }
     }
@@ -40,8 +63,9 @@ extension NodeWork {
         let isOver: Void? = try await before(.now + Self.unprotected) { [supplies] in try await supplies.wait() }
         if isOver != nil || profiles.isEmpty { return }
         let connection = try node.sender()
+        guard let agent = connection.agent else { return }
         let paths = Set(profiles.map(\.path)).sorted()
-        let words = ["\(connection.agent)/bin/activate"] + AgentCommand.hold([connection.agent] + paths).words()
+        let words = ["\(agent)/bin/activate"] + AgentCommand.hold([agent] + paths).words()
         let result = try await Preflight.answer(try await connection.login.remote(), words)
         guard !result.exit.isSuccess else { return }
         preparation.console.tell(
@@ -64,4 +88,7 @@ extension Preparation {
     func pending(_ node: ReadyNode) -> [PlannedProfile] {
         node.plan.profiles.filter { !options.skipsUnchanged || node.unchanged($0) == nil }
     }
+
+    /// File with the secret key that signs what is built; unsigned if nil.
+    var signingKey: String? { Builder.Extras(options).signingKey }
 }

@@ -86,12 +86,24 @@ final class NodeWork: Sendable {
             let ready = try await preparation.preflights.ready(node)
             state.withLock { $0.ready[node.name] = ready }
             try judge(ready)
+            try tellTrust(of: ready)
             isSeen(true)
             return ready
         } catch {
             isSeen(false)
             throw error
         }
+    }
+
+    /// Tells, before anything is built, where what is copied will need a signature.
+    private func tellTrust(of node: ReadyNode) throws {
+        let copied = preparation.pending(node).filter { !$0.remoteBuild || $0.buildHost != nil }
+        let connection = try node.sender()
+        let warning = connection.trust.warning(
+            connection.destination, signing: preparation.signingKey, preparation.copier)
+        guard !copied.isEmpty, let warning else { return }
+        preparation.console.tell(.warn, warning.text, node: node.plan.name)
+        preparation.console.tell(.hint, warning.hint, node: node.plan.name)
     }
 
     private func isSeen(_ canBeDeployed: Bool) {

@@ -140,6 +140,15 @@ struct Destination: Sendable, Hashable, CustomStringConvertible {
     var user: String
     /// The node's `sshOpts`: words for `ssh`'s command line.
     var options: [String]
+    /// Other hosts that lead to the same node, to be tried where the first does not answer.
+    var fallbacks: [String] = []
+    /// This machine, without SSH.
+    var isLocal = false
 
-    var description: String { "\(user)@\(host)" }
+    var description: String { isLocal ? "this machine" : "\(user)@\(host)" }
+
+    /// Every way to the node, as a destination without others.
+    var ways: [Destination] {
+        ([host] + fallbacks).map { Destination(host: $0, user: user, options: options) }
+    }
 }

@@ -5,10 +5,12 @@ import Synchronization
 final class SSHConnector: Connector {
     private let choice: TransportChoice
     private let prompter: any Prompter
-    private let environment: [String: String]
+    let environment: [String: String]
     private let askpassHelper: String
-    private let log: @Sendable (String) -> Void
+    let log: @Sendable (String) -> Void
     private let memory = LoginMemory()
+    /// Where a login over SSH has succeeded.
+    private let reached = Mutex<Set<Destination>>([])
     private let configurations = Mutex<[Destination: SSHConfiguration]>([:])
 
     /// - Parameters:
@@ -29,14 +31,24 @@ final class SSHConnector: Connector {
     }
 
     func connect(_ destination: Destination) async throws -> any Remote {
+        if destination.isLocal { return LocalRemote(environment: environment) }
+        if !destination.fallbacks.isEmpty { return try await connectToAny(of: destination) }
         do {
-            return try await connectOnce(destination)
+            let remote = try await connectOnce(destination)
+            reached.withLock { _ = $0.insert(destination) }
+            return remote
+        } catch let error as SSHError {
+            guard case .unreachable = error, try await isThisMachine(destination) else { throw error }
+            log("\(destination): this machine, which has no SSH server: without SSH")
+            return LocalRemote(environment: environment)
         } catch let error as LocalCommandError {
             throw SSHError.failed(host: destination.host, step: "starting a program", reason: error.description)
         } catch let error as SystemError {
             throw SSHError.failed(host: destination.host, step: "a system call", reason: error.description)
         }
     }
+
+    func hasReached(_ destination: Destination) -> Bool { reached.withLock { $0.contains(destination) } }
 
     private func connectOnce(_ destination: Destination) async throws -> any Remote {
         let configuration = try await configuration(of: destination)
@@ -81,7 +93,7 @@ final class SSHConnector: Connector {
         return OpenSSHRemote(master) { try await connector.makeMaster() }
     }
 
-    private func configuration(of destination: Destination) async throws -> SSHConfiguration {
+    func configuration(of destination: Destination) async throws -> SSHConfiguration {
         if let known = configurations.withLock({ $0[destination] }) { return known }
         let configuration = try await SSHConfiguration.resolve(destination, environment: environment)
         configurations.withLock { $0[destination] = configuration }

@@ -43,12 +43,14 @@ struct OptionsTests {
         expected.nixArguments = ["--impure", "-L"]
         expected.overrides = Overrides(
             sshUser: "u", profileUser: "p", sshOpts: ["-p", "22", "-o", "a b"], fastConnection: true,
-            autoRollback: false, hostname: "h", magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
-            tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true,
-            onPartialFailure: .warn
+            autoRollback: false, hostnames: ["h"], magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
+            tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true, onPartialFailure: .warn,
+            choosesAgent: true
         )
         #expect(options == expected)
         #expect(try Options(["--boot"]).boot)
+        #expect(try Options(["--local"]).overrides.isLocal)
+        #expect(try Options(["--hostname", "a,fd00::1"]).overrides.hostnames == ["a", "fd00::1"])
     }
 
     @Test(arguments: [
@@ -126,6 +128,8 @@ struct OptionsTests {
             .invalidValue("--ssh-transport", "ssh", expected: "automatic, libssh2, openssh")
         ),
         (["--dry-activate", "--boot"], .clash("--dry-activate", "--boot")),
+        (["--local", "--hostname", "a"], .clash("--local", "--hostname")),
+        (["--hostname", "a,"], .invalidValue("--hostname", "a,", expected: "host names with commas between them")),
         ([".", "--targets", "a"], .clash("target", "--targets")),
         (["--targets", "a", "-s", "b"], .clash("target", "--targets")),
         (["a", "b"], .extraTarget("b")),

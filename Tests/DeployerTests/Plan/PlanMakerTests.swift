@@ -78,7 +78,8 @@ struct PlanMakerTests {
             autoRollback: true, magicRollback: true, tempPath: "/a", remoteBuild: false, confirmTimeout: 1,
             activationTimeout: 1)
         let overrides = Overrides(
-            sshUser: "S", profileUser: "U", sshOpts: ["2"], fastConnection: false, autoRollback: false, hostname: "H",
+            sshUser: "S", profileUser: "U", sshOpts: ["2"], fastConnection: false, autoRollback: false,
+            hostnames: ["H"],
             magicRollback: false, confirmTimeout: 2, activationTimeout: 3, tempPath: "/b", remoteBuild: true,
             sudo: ["run0", "--user"], interactiveSudo: false)
         let expected = PlannedProfile(
@@ -104,6 +105,55 @@ struct PlanMakerTests {
         #expect(planned.elevation == elevation)
     }
 
+    @Test(
+        arguments: [
+            (nil, false, nil), ("local", false, nil), ("target", true, nil), ("big", true, "me@big"),
+            ("me@big", true, "me@big"), ("b@fd00::1", true, "b@fd00::1"),
+        ] as [(String?, Bool, String?)])
+    func aBuildPlaceIsHereTheNodeOrAThirdMachine(text: String?, isRemote: Bool, host: String?) throws {
+        let planned = try profile(Settings(user: "root", buildOn: text))
+        #expect(planned.remoteBuild == isRemote)
+        #expect(planned.buildHost?.description == host)
+        let forced = try profile(Settings(user: "root", buildOn: text), Overrides(remoteBuild: true))
+        #expect(forced.remoteBuild && forced.buildHost == nil)
+    }
+
+    @Test(arguments: ["", "-x", "a b", "u@", "@h", "u@-h"])
+    func aPlaceThatSSHWouldMisreadIsRefused(text: String) {
+        #expect(throws: PlanError.self) { try profile(Settings(user: "root", buildOn: text)) }
+    }
+
+    @Test func anAgentNamedOnTheCommandLineIsTaken() throws {
+        #expect(try profile(Settings(user: "root", agentPath: "/a")).agentPath == "/a")
+        #expect(try profile(Settings(user: "root", agentPath: "/a"), Overrides(choosesAgent: true)).agentPath == nil)
+        #expect(throws: PlanError.self) { try profile(Settings(user: "root", agentPath: "a")) }
+    }
+
+    @Test func everyHostNameIsAWay() throws {
+        var several = node(["p": definition()])
+        several.fallbacks = ["[fd00::1]", "other"]
+        let planned = try PlanMaker(localUser: "me").plan([evaluation(["a": several])]).profiles[0]
+        #expect(planned.destination.ways.map(\.host) == ["host", "[fd00::1]", "other"])
+        let maker = PlanMaker(overrides: Overrides(hostnames: ["x", "y"]), localUser: "me")
+        #expect(try maker.plan([evaluation(["a": several])]).profiles[0].destination.ways.map(\.host) == ["x", "y"])
+        several.fallbacks = ["-oProxyCommand=x"]
+        #expect(throws: PlanError.self) { try PlanMaker(localUser: "me").plan([evaluation(["a": several])]) }
+    }
+
+    /// The SSH user does not count where nobody logs in; a profile of that user's stays that user's.
+    @Test(
+        arguments: [
+            (Settings(sshUser: "app"), "app", ["sudo", "-u", "app"]),
+            (Settings(sshUser: "deploy", user: "root"), "root", ["sudo", "-u", "root"]),
+            (Settings(sshUser: "root", user: "me"), "me", []), (Settings(), "me", []),
+        ] as [(Settings, String, [String])])
+    func thisMachineIsDeployedToAsWhoeverRunsIt(settings: Settings, user: String, elevation: [String]) throws {
+        let planned = try profile(settings, Overrides(isLocal: true))
+        #expect(planned.destination.isLocal && planned.destination.user == "me")
+        #expect(planned.user == user)
+        #expect(planned.elevation == elevation)
+    }
+
     @Test func profilesComeInTheirOrderThenByName() throws {
         let profiles = Dictionary(uniqueKeysWithValues: ["d", "c", "b", "a"].map { ($0, definition()) })
         let nodes = ["z": node(profiles, order: ["c", "b", "c"]), "a": node(["p": definition()])]
@@ -120,7 +170,7 @@ struct PlanMakerTests {
     }
 
     @Test func hostnameIsForOneNode() throws {
-        let maker = PlanMaker(overrides: Overrides(hostname: "h"), localUser: "me")
+        let maker = PlanMaker(overrides: Overrides(hostnames: ["h"]), localUser: "me")
         let one = node(["p": definition()], hostname: nil)
         #expect(try maker.plan([evaluation(["a": one])]).nodes.map(\.hostname) == ["h"])
         let error = PlanError.hostnameForMany([NodeName("a"), NodeName("b")])

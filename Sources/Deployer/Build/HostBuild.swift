@@ -1,0 +1,76 @@
+import Shared
+
+/// Builds closures on a third machine, and sends them from there to their node; nothing of them stays here.
+struct HostBuild: Sendable {
+    let preflight: Preflight
+    let copier: Copier
+    let builder: Builder
+    let console: Console
+    /// File with the secret key that signs what was built; unsigned if nil.
+    let signingKey: String?
+
+    /// - Parameter target: the node's connection that takes the closures
+    /// - Throws: ``BuildError``, ``CopyError``, ``SSHError``, ``PreflightError``
+    func run(_ profiles: [PlannedProfile], on host: Destination, for target: ReadyConnection, _ node: NodeName)
+        async throws
+    {
+        let machine = try await preflight.connect(host, []).connection
+        do {
+            let remote = RemoteBuild(copier: copier, builder: builder, console: console)
+            let derivations = Installables.merged(profiles.flatMap(\.derivations))
+            try await console.during(Activity(.remoteBuild, node: node), "building on \(host)") {
+                try await remote.run(derivations, of: profiles, on: machine, node)
+            }
+            try await send(profiles, from: machine, to: target, node)
+        } catch {
+            await machine.login.close()
+            throw error
+        }
+        await machine.login.close()
+    }
+
+    private func send(
+        _ profiles: [PlannedProfile], from machine: ReadyConnection, to target: ReadyConnection, _ node: NodeName
+    ) async throws {
+        if let signingKey {
+            try await copier.withStore(of: machine) { store in
+                try await builder.sign(profiles, key: signingKey, in: store)
+            } onBytes: { _ in
+            }
+        }
+        try await console.during(Activity(.copy, node: node), "copying from \(machine.destination)") {
+            try await copier.copy(
+                Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
+                usesSubstitutes: !profiles.contains(where: \.fastConnection))
+        }
+    }
+}
+
+extension ReadyConnection {
+    /// URL of its store as a source, over the system's `ssh`: from a `unix://` store Nix reads the files themselves, here.
+    fileprivate var copySource: String {
+        let host = destination.bareHost
+        return "ssh-ng://\(destination.user)@\(host.contains(":") ? "[\(host)]" : host)?remote-program=\(nixDaemon)"
+    }
+}
+
+extension Builder {
+    /// Signs what another store holds.
+    fileprivate func sign(_ profiles: [PlannedProfile], key: String, in store: String) async throws {
+        var remote = self
+        remote.nix.environment = Copier.environment(nix.environment)
+        do {
+            _ = try await remote.nix.run(signWords(profiles, key: key) + ["--store", store], outputLimit: 1 << 20)
+        } catch NixError.failed(let failure) {
+            throw BuildError.signingFailed(key: key, failure)
+        }
+    }
+}
+
+extension [PlannedProfile] {
+    /// Those that are built on a third machine, by that machine, in a stable order.
+    var buildHosts: [(host: Destination, profiles: [PlannedProfile])] {
+        let hosts = Set(compactMap(\.buildHost)).sorted { $0.description < $1.description }
+        return hosts.map { host in (host, filter { $0.buildHost == host }) }
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import Shared
+import Testing
+
+/// Nix as people have it: without flakes, without a daemon, and with users whom it does not trust.
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+struct NixShapeTests {
+    /// Deploys with every experimental feature off; what is wrapped comes out of the library, imported by its path.
+    @Test(arguments: ["file", "folder"])
+    func aNixWithoutFlakesIsEnough(shape: String) async throws {
+        try await Scene.with { scene in
+            let text = """
+                let
+                  lib = import \(Lab.prefix ?? "")/share/deploy-swift/lib { system = "x86_64-linux"; };
+                  base = derivation {
+                    name = "plain"; system = "x86_64-linux"; builder = "/bin/sh"; args = [ "-c" "/bin/mkdir $out" ];
+                  };
+                  deploy = { nodes.web1 = {
+                    hostname = "web1"; sshUser = "root";
+                    profiles.system = { user = "root"; path = lib.activate.custom base \(nixString(Script.mark("one"))); };
+                  }; };
+                in { inherit deploy; checks.x86_64-linux = lib.deployChecks deploy; }
+                """
+            let folder = scene.fixture.folder
+            try text.write(toFile: "\(folder)/default.nix", atomically: true, encoding: .utf8)
+            let target = shape == "file" ? ["-f", "\(folder)/default.nix", "web1.system"] : ["\(folder)#web1"]
+            let settings = "\(scene.lab.folder)/deployer/conf/nix.conf"
+            let lines = try String(contentsOfFile: settings, encoding: .utf8).split(separator: "\n")
+            let plain = lines.filter { !$0.hasPrefix("experimental-features") }.joined(separator: "\n") + "\n"
+            try plain.write(toFile: settings, atomically: true, encoding: .utf8)
+            let result = try await scene.lab.run(["\(Lab.prefix ?? "")/bin/deploy"] + target)
+            expect(result, is: .done, says: "running the checks of", "deployed and confirmed on generation 1")
+            #expect(try await scene.state().marks == ["one"])
+        }
+    }
+
+    @Test func aNodeWithoutADaemonIsItsOwnersAlone() async throws {
+        try await Scene.with { scene in
+            try await scene.node.shell("lab-service nix-daemon stop; rm -f /nix/var/nix/daemon-socket/socket")
+            try await scene.deployed("one")
+            #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one"]))
+            // Its store is an unprivileged user's, as after a single-user installation.
+            try await scene.node.shell("chown -R app: /nix")
+            let app = Fixture.Profile(name: "hello", user: "app", activation: "id -un >$HOME/who")
+            try scene.fixture.write([app], node: #"sshUser = "app";"#)
+            let result = try await scene.lab.deploy([scene.fixture.flake])
+            expect(result, is: .done, says: "deployed and confirmed on generation 1")
+            #expect(!result.errorText.contains("trusted-users"))
+            #expect(try await scene.node.shell("cat /home/app/who") == "app")
+        }
+    }
+
+    @Test func whomNixDoesNotTrustIsToldBeforeAnythingIsCopiedAndLocalKeyIsTheWay() async throws {
+        try await Scene.with { scene in
+            try scene.fixture.write([.init()], node: #"sshUser = "deploy";"#)
+            let refused = try await scene.lab.deploy([scene.fixture.flake])
+            expect(
+                refused, is: .failed, says: "web1: warn: deploy@web1 is not among its Nix's trusted-users",
+                "LOCAL_KEY=<secret key file>", "trusted-users = root deploy")
+            let text = refused.errorText
+            let (warned, copied) = (text.range(of: "trusted-users"), text.range(of: "copying 1 closure"))
+            #expect(try #require(warned).lowerBound < (try #require(copied)).lowerBound)
+
+            let key = "\(scene.lab.folder)/key"
+            let words = ["nix-store", "--generate-binary-cache-key", "me-1", key, "\(key).pub"]
+            #expect(try await scene.lab.run(words).exit.isSuccess)
+            let signed = try await scene.lab.deploy([scene.fixture.flake], environment: ["LOCAL_KEY": key])
+            expect(signed, is: .failed, says: "that of LOCAL_KEY is not", "extra-trusted-public-keys = me-1:")
+            let known = trimmed(try String(contentsOfFile: "\(key).pub", encoding: .utf8))
+            try await scene.node.shell(
+                "echo 'extra-trusted-public-keys = \(known)' >>/etc/nix/nix.conf; lab-service nix-daemon restart")
+            let result = try await scene.lab.deploy([scene.fixture.flake], environment: ["LOCAL_KEY": key])
+            expect(result, is: .done, says: "deployed and confirmed on generation 1")
+            expect(result, saysNot: "trusted-users")
+        }
+    }
+}
