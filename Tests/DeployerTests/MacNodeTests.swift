@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct MacNodeTests {
     private static let facts = FakeNode.Answer.recorded(
-        "system arm64 Darwin", "daemon /nix/var/nix/profiles/default/bin/nix-daemon",
+        "system Darwin arm64", "daemon /nix/var/nix/profiles/default/bin/nix-daemon",
         "trust names admin @staff @admin", "trust trusted-users root @admin", "elevation 0 0 ", "end")
 
     private static func link(_ number: Int, _ path: String) -> FakeNode.Answer {

@@ -1,4 +1,3 @@
-import Foundation
 import Shared
 import Testing
 
@@ -62,11 +61,9 @@ struct PreflightTests {
     func theAgentIsAskedBehindAnElevation(name: String) async throws {
         try await withScratchFolder { folder in
             let script = name == "su" ? "[ \"$2\" = -c ] && exec sh -c \"$3\"" : "shift; exec \"$@\""
-            try makeProgram("\(folder)/\(name)", script)
+            try await makeProgram("\(folder)/\(name)", script)
             let agent = "[ \"$1\" = --version ] || echo '{\"profile\":\"'\"$#\"'\"}'"
-            try FileManager.default.createDirectory(
-                atPath: "\(folder)/an agent/bin", withIntermediateDirectories: true)
-            try makeProgram("\(folder)/an agent/bin/activate", agent)
+            try await makeProgram("\(folder)/an agent/bin/activate", agent)
             let group = NodeFactsQuery.Group(
                 elevation: ["\(folder)/\(name)", "app"], profiles: [.named(user: "app", name: "it's b")])
             let query = NodeFactsQuery(agents: ["\(folder)/an agent"], groups: [group], marker: "m")
@@ -75,11 +72,6 @@ struct PreflightTests {
             #expect(facts.elevations[group.elevation]?.works == true)
             #expect(facts.statuses[0]?.map(\.profile) == ["\(count)"])
         }
-    }
-
-    private func makeProgram(_ path: String, _ script: String) throws {
-        try "#!/bin/sh\n\(script)\n".write(toFile: path, atomically: false, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
     }
 
     @Test func aFailedElevationCountsForAllThatNeedIt() throws {

@@ -51,8 +51,7 @@ struct SSHDoubtTests {
         let server = try await SSHTestServer.start()
         // A node in little: a Nix, and a sudo that wants a password.
         for (name, text) in [("nix-daemon", "exit 0"), ("sudo", "[ \"$1\" != -n ]")] {
-            try write("#!/bin/sh\n\(text)\n", to: "\(server.folder)/\(name)")
-            try await run(["chmod", "+x", "\(server.folder)/\(name)"])
+            try await makeProgram("\(server.folder)/\(name)", text)
         }
         let restarted = try await server.restarted(["SetEnv SHLVL=1 PATH=\(server.folder):/usr/bin:/bin"])
         try await makeKey("\(server.folder)/host_wrong", type: "ed25519")

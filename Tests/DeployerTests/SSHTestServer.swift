@@ -201,6 +201,14 @@ func write(_ text: String, to path: String) throws {
     try text.write(toFile: path, atomically: true, encoding: .utf8)
 }
 
+/// Makes a shell script that can be run; written by a child, since one that this process has open while another test
+/// starts a program cannot be run ("text file busy").
+func makeProgram(_ path: String, _ script: String) async throws {
+    let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    let words = "mkdir -p \"$2\" && printf '#!/bin/sh\\n%s\\n' \"$1\" >\"$0\" && chmod 755 \"$0\""
+    try await run(["sh", "-c", words, path, script, folder])
+}
+
 func freePort() throws -> Int {
     let raw = socket(AF_INET, streamSocket, 0)
     defer { close(raw) }

@@ -114,8 +114,7 @@ struct SSHWaysTests {
     @Test func aKerberosTicketIsLeftToSSH() async throws {
         // No realm here: a ticket is said to be there, and ssh goes on to the key when it cannot be used.
         let server = try await SSHTestServer.start()
-        try write("#!/bin/sh\n[ \"$*\" = -s ]\n", to: "\(server.folder)/klist")
-        try await run(["chmod", "+x", "\(server.folder)/klist"])
+        try await makeProgram("\(server.folder)/klist", "[ \"$*\" = -s ]")
         var environment = currentEnvironment()
         environment["PATH"] = "\(server.folder):\(environment["PATH"] ?? "")"
         environment["SSH_AUTH_SOCK"] = nil
