@@ -27,6 +27,7 @@ struct Deploy {
     }
 
     private static func run(_ options: Options, _ environment: [String: String]) async -> ExitCode {
+        OpenFiles.raiseLimit()
         let console: Console
         do {
             console = try Console(

@@ -12,6 +12,10 @@ struct Run: Sendable {
     let askPassword: @Sendable (String) async throws -> Secret?
     /// Absolute path of this `deploy`.
     let program: String
+    /// Of every Nix program but those that copy.
+    var environment = currentEnvironment()
+    /// Runs a `nix copy`; a stand-in where nodes are simulated.
+    var runCopy: Copier.Runner = { try await $0.run() }
     let user = LocalAccount(environment: currentEnvironment())
 
     /// Deploys what was asked for.
@@ -116,13 +120,13 @@ struct Run: Sendable {
         _ targets: [Target], onNode: @escaping @Sendable (PlannedNode) -> Void
     ) async throws -> Evaluated {
         // Flakes work nearly everywhere: whether they do is asked only where one could not be evaluated.
-        var nix = listening(Nix(version: .assumed, hasFlakes: true))
-        async let version = Nix.installedVersion()
+        var nix = listening(Nix(version: .assumed, hasFlakes: true, environment: environment))
+        async let version = Nix.installedVersion(environment: environment)
         let evaluations: [Evaluation]
         do {
             evaluations = try await self.evaluations(targets, nix, onNode)
         } catch EvaluationError.nix(.flake(let reference), let failure) {
-            nix = listening(try await Nix.detect())
+            nix = listening(try await Nix.detect(environment: environment))
             if nix.hasFlakes { throw EvaluationError.nix(.flake(reference), failure) }
             evaluations = try await self.evaluations(targets, nix, onNode)
         }
@@ -199,7 +203,7 @@ struct Run: Sendable {
     /// - Parameter consent: ends once the question of `-i` was answered: checks build, and nothing is built before
     private func check(_ targets: [Target], after consent: AsyncStream<Never>) async throws {
         if options.skipChecks { return }
-        let nix = listening(try await Nix.detect())
+        let nix = listening(try await Nix.detect(environment: environment))
         let sources = try requests(targets, nix).map(\.source)
         if options.isInteractive { for await _ in consent {} }
         try Task.checkCancellation()
@@ -234,13 +238,14 @@ struct Run: Sendable {
             builder: builder, copier: copier)
     }
 
-    private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }
+    private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs, run: runCopy) }
 
     private func looks() -> Preflights {
-        Preflights(limit: options.limits.logins) { [self] in
-            let agents = try await AgentBinary.find(file: options.agent, program: program)
+        Preflights(options.limits) { [self] copies in
+            let agents = try await AgentBinary.find(file: options.agent, program: program, environment: environment)
             return Preflight(
-                connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword)
+                connector: connector, agents: agents, console: console, copier: copier, copies: copies,
+                askPassword: askPassword)
         }
     }
 }

@@ -20,7 +20,7 @@ struct MacNodeTests {
         let console = try Console(showsDebug: false, usesColor: false, logDirectory: nil)
         let preflight = Preflight(
             connector: connector, agents: AgentBinary(paths: ["x86_64-linux": "/nix/store/agent"]), console: console,
-            copier: Copier(console: console, checksSignatures: false), askPassword: { _ in nil })
+            copier: Copier(console: console, checksSignatures: false), copies: Slots(1), askPassword: { _ in nil })
         let plan = PlannedNode(name: profile.node, hostname: "mac", profiles: [profile])
         let ready = try await preflight.prepare(plan)
         let connection = try ready.connection(of: profile)

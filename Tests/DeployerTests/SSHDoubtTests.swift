@@ -62,7 +62,7 @@ struct SSHDoubtTests {
         let console = try Console(showsDebug: false, usesColor: false, logDirectory: nil)
         let preflight = Preflight(
             connector: testConnector(choice), agents: AgentBinary(paths: ["": "/nix/store/agent"]), console: console,
-            copier: Copier(console: console, checksSignatures: false)
+            copier: Copier(console: console, checksSignatures: false), copies: Slots(1)
         ) { throw TestFailure("asked: \($0)") }
         let node = PlannedNode(name: profile.node, hostname: "127.0.0.1", profiles: [profile])
         let failure = await #expect(throws: StageFailure.self) { try await preflight.prepare(node) }

@@ -50,12 +50,13 @@ final class BuildWatch: Sendable {
     }
 
     /// The whole build has succeeded.
-    func finish() { open(Array(gates.keys)) }
+    func finish() { open(gates.keys) }
 
     /// What is not there will not be.
     func fail(_ error: any Error) { for gate in gates.values { gate.fail(error) } }
 
-    private func open(_ paths: [String]) {
+    private func open(_ paths: some Sequence<String>) {
+        let paths = Set(paths)
         for profile in profiles where paths.contains(profile.path) {
             // One that cannot be activated is refused once all are built.
             guard (try? builder.inspect(profile)) != nil else { continue }

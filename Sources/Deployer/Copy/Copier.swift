@@ -21,6 +21,10 @@ struct Copier: Sendable {
     let console: Console
     /// `--checksigs`: the node insists on signatures even from users it trusts.
     let checksSignatures: Bool
+    /// Runs a `nix copy`.
+    var run: Runner = { try await $0.run() }
+
+    typealias Runner = @Sendable (LocalCommand) async throws -> LocalResult
 
     /// Copies store paths and all they refer to.
     ///
@@ -50,7 +54,7 @@ struct Copier: Sendable {
             command.environment = Copier.environment(command.environment)
             // The source's `ssh` is Nix's: it must not ask beside our own questions.
             if source != nil { command.environment["NIX_SSHOPTS"] = "-o BatchMode=yes" }
-            let result = try await command.run()
+            let result = try await run(command)
             guard result.exit.isSuccess else {
                 throw CopyError.nix(exit: result.exit, lines: lastLines(20, of: result.errorText))
             }

@@ -86,7 +86,7 @@ enum EvaluationExpression {
           chosen = if asked == null then null else builtins.attrNames asked;
           nodes = if builtins.isAttrs deploy && builtins.isAttrs (deploy.nodes or null) then pick chosen deploy.nodes else { };
           told = builtins.foldl'
-            (done: name: builtins.trace "${marker}${builtins.toJSON (answer settings [ name ])}" done)
+            (done: name: builtins.trace "${marker}${builtins.toJSON (answer settings [ name ] // { names = [ name ]; })}" done)
             null (if marker == null then [ ] else builtins.attrNames nodes);
         in
         builtins.seq told (answer profile chosen)

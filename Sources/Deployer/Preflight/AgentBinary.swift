@@ -25,16 +25,19 @@ final class AgentBinary: Sendable {
     /// By system such as `x86_64-linux`; the empty name stands for every system.
     private let items: Mutex<[String: Item]>
     private let memory: AgentMemory
+    private let environment: [String: String]
     private let adding = AsyncLock()
 
-    private init(_ items: [String: Item], _ memory: AgentMemory) {
+    private init(_ items: [String: Item], _ environment: [String: String]) {
         self.items = Mutex(items)
-        self.memory = memory
+        self.environment = environment
+        memory = AgentMemory(environment: environment)
     }
 
     /// Agents that the local store is known to hold, by system.
     init(paths: [String: String]) {
         items = Mutex(paths.mapValues { Item(file: "\($0)/bin/activate", path: $0, isThere: true) })
+        environment = currentEnvironment()
         memory = AgentMemory(environment: [:])
     }
 
@@ -44,19 +47,23 @@ final class AgentBinary: Sendable {
     ///   - file: the agent named with `--agent`, for every system; nil for those installed next to `deploy`;
     ///     `closure` for none at all
     ///   - program: absolute path of the running `deploy`
+    ///   - environment: says which store it is, and where the user's cache lies
     /// - Throws: ``AgentBinaryError``, ``LocalCommandError``
-    static func find(file: String?, program: String, memory: AgentMemory = AgentMemory()) async throws -> AgentBinary {
+    static func find(
+        file: String?, program: String, environment: [String: String] = currentEnvironment()
+    ) async throws -> AgentBinary {
         if file == closureWord { return AgentBinary(paths: [:]) }
+        let memory = AgentMemory(environment: environment)
         let files = file.map { ["": $0] } ?? installed(beside: program)
         if let file, !FileManager.default.isReadableFile(atPath: file) { throw AgentBinaryError.unreadable(file) }
         guard !files.isEmpty else { throw AgentBinaryError.none(beside: program) }
         var items: [String: Item] = [:]
         for (system, file) in files {
             let known = FileIdentity(of: file).flatMap(memory.path)
-            let path = if let known { known } else { try await addToStore(file, memory) }
+            let path = if let known { known } else { try await addToStore(file, memory, environment) }
             items[system] = Item(file: file, path: path, isThere: known == nil)
         }
-        return AgentBinary(items, memory)
+        return AgentBinary(items, environment)
     }
 
     /// The store paths of all agents.
@@ -76,8 +83,10 @@ final class AgentBinary: Sendable {
         try await adding.withLock {
             guard let item = items.withLock({ $0[""] ?? $0[system] }) else { return nil }
             if item.isThere { return item.path }
-            let check = try await LocalCommand(["nix-store", "--check-validity", item.path]).run()
-            let path = check.exit.isSuccess ? item.path : try await Self.addToStore(item.file, memory)
+            let check = try await LocalCommand(
+                ["nix-store", "--check-validity", item.path], environment: environment
+            ).run()
+            let path = check.exit.isSuccess ? item.path : try await Self.addToStore(item.file, memory, environment)
             items.withLock { items in
                 for (name, other) in items where other.file == item.file {
                     items[name]?.path = path
@@ -104,7 +113,9 @@ final class AgentBinary: Sendable {
     }
 
     /// A folder of the same name with the same content gives the same store path on every machine.
-    private static func addToStore(_ file: String, _ memory: AgentMemory) async throws -> String {
+    private static func addToStore(
+        _ file: String, _ memory: AgentMemory, _ environment: [String: String]
+    ) async throws -> String {
         let identity = FileIdentity(of: file)
         let manager = FileManager.default
         let scratch = manager.temporaryDirectory.path + "/deploy-agent-\(try Nonce.random())"
@@ -121,7 +132,7 @@ final class AgentBinary: Sendable {
         } catch {
             throw AgentBinaryError.notAdded(file, reason: "\(error)")
         }
-        let result = try await LocalCommand(["nix-store", "--add", folder]).run()
+        let result = try await LocalCommand(["nix-store", "--add", folder], environment: environment).run()
         let path = trimmed(result.text)
         guard result.exit.isSuccess, path.hasPrefix("/") else {
             throw AgentBinaryError.notAdded(file, reason: result.errorText)

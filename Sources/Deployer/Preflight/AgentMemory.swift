@@ -65,7 +65,7 @@ struct AgentMemory: Sendable {
 
     private static let limit = 16
 
-    init(environment: [String: String] = currentEnvironment()) {
+    init(environment: [String: String]) {
         let home = environment["HOME"].flatMap { $0.hasPrefix("/") ? "\($0)/.cache" : nil }
         let cache = environment["XDG_CACHE_HOME"].flatMap { $0.hasPrefix("/") ? $0 : nil } ?? home
         place = cache.map { "\($0)/deploy-swift/agents" }

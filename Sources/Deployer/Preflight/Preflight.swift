@@ -9,6 +9,8 @@ struct Preflight: Sendable {
     let agents: AgentBinary
     let console: Console
     let copier: Copier
+    /// Room for nodes that are copied to.
+    let copies: Slots
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
 
@@ -84,8 +86,10 @@ struct Preflight: Sendable {
                 destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
-            try await console.during(Activity(.agent, node: node)) {
-                try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+            try await copies.use {
+                try await console.during(Activity(.agent, node: node)) {
+                    try await copier.copy([agent], to: connection, node: node, usesSubstitutes: false)
+                }
             }
         }
         var statuses: [ProfileName: ProfileStatus] = [:]

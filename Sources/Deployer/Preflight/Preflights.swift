@@ -18,11 +18,15 @@ final class Preflights: Sendable {
     let verdict = Gate()
     private let making: Task<Preflight, any Error>
     private let slots: Slots
+    /// Room for nodes that are copied to, be it the agent or their closures.
+    let copies: Slots
 
-    /// - Parameter make: runs at once; ``close()`` waits for it
-    init(limit: Int, _ make: @escaping @Sendable () async throws -> Preflight) {
-        slots = Slots(limit)
-        making = Task { try await make() }
+    /// - Parameter make: runs at once, with the room for copies; ``close()`` waits for it
+    init(_ limits: Limits, _ make: @escaping @Sendable (Slots) async throws -> Preflight) {
+        slots = Slots(limits.logins)
+        let copies = Slots(limits.copies)
+        self.copies = copies
+        making = Task { try await make(copies) }
     }
 
     /// What looks at them.

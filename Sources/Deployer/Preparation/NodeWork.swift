@@ -26,7 +26,7 @@ final class NodeWork: Sendable {
         self.preparation = preparation
         let count = preparation.plan.nodes.count
         state = Mutex(State(unseen: count, unsupplied: count))
-        copies = Slots(preparation.options.limits.copies)
+        copies = preparation.preflights.copies
         watch = BuildWatch(preparation.plan.profiles.filter { !$0.remoteBuild }, preparation.builder)
     }
 
