@@ -142,16 +142,19 @@ struct Run: Sendable {
     ) async throws -> [Evaluation] {
         let requests = try requests(targets, nix)
         for request in requests { console.step("evaluating \(request.source)") }
+        let counts = CountsTogether { [console] in console.report(.counted($0, Activity(.evaluation))) }
         return try await console.during(Activity(.evaluation)) {
-            try await evaluations(requests, nix, onNode)
+            try await evaluations(requests, nix, counts, onNode)
         }
     }
 
     private func evaluations(
-        _ requests: [EvaluationRequest], _ nix: Nix, _ onNode: @escaping @Sendable (PlannedNode) -> Void
+        _ requests: [EvaluationRequest], _ nix: Nix, _ counts: CountsTogether,
+        _ onNode: @escaping @Sendable (PlannedNode) -> Void
     ) async throws -> [Evaluation] {
         try await sideBySide(requests, limit: options.limits.evaluations) { request in
             var evaluator = evaluator(nix)
+            evaluator.onCounts = { counts.take($0, of: "\(request.source)") }
             // A name that may yet turn out to be for one of many is no place to go to.
             if !options.overrides.isForOneNode {
                 evaluator.onNode = { deployment in
@@ -218,7 +221,7 @@ struct Run: Sendable {
 
     private func evaluator(_ nix: Nix) -> Evaluator {
         var evaluator = Evaluator(nix: nix, extraArguments: options.nixArguments)
-        let relay = UntilError { [console] in console.relay($0, from: "nix") }
+        let relay = UntilError { [console] in console.relay($0.text, from: "nix", weight: $0.weight) }
         evaluator.onLine = { relay.add($0) }
         return evaluator
     }

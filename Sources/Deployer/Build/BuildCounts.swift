@@ -21,6 +21,8 @@ struct BuildCounts: Sendable, Equatable {
         }
     }
 
+    /// Nodes that are evaluated, by what we have Nix trace.
+    var nodes = Count()
     /// Derivations.
     var builds = Count()
     /// Store paths that are fetched or copied.

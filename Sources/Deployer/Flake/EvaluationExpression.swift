@@ -5,7 +5,8 @@
 enum EvaluationExpression {
     /// For `nix eval --apply`: `deploy: …`.
     ///
-    /// - Parameter marker: in front of each node's settings, which are traced before any closure is evaluated; not if nil
+    /// - Parameter marker: in front of each node's settings, which are traced before any closure is evaluated, and of
+    ///   ``done`` once a node's closures are; not if nil
     static func apply(_ request: EvaluationRequest, marker: String? = nil) throws -> String {
         "deploy: let asked = builtins.fromJSON \(NixText.string(try request.json)); "
             + "in (\(reduce)) \(nixText(marker)) asked deploy"
@@ -32,6 +33,9 @@ enum EvaluationExpression {
             + "root = if builtins.isFunction file "
             + "then file (builtins.intersectAttrs (builtins.functionArgs file) args) else file; in"
     }
+
+    /// What is traced of a node that is evaluated.
+    static let done = "done"
 
     private static let askedArgument = "deploySwiftAsked"
 
@@ -81,14 +85,18 @@ enum EvaluationExpression {
           node = profile: name: set: level \(NixText.list(AttributeLevel.node.shown)) [ "profiles" ] set
             // (if builtins.isAttrs set
               then children "profiles" (if asked == null then null else asked.${name}) profile set else { });
-          answer = profile: names: level \(NixText.list(AttributeLevel.deploy.shown)) [ "nodes" ] deploy
-            // (if builtins.isAttrs deploy then children "nodes" names (node profile) deploy else { });
+          answer = make: names: level \(NixText.list(AttributeLevel.deploy.shown)) [ "nodes" ] deploy
+            // (if builtins.isAttrs deploy then children "nodes" names make deploy else { });
+          finished = name: set:
+            let value = node profile name set; in
+            if marker == null then value
+            else builtins.seq (builtins.deepSeq value (builtins.trace "${marker}\(done)" null)) value;
           chosen = if asked == null then null else builtins.attrNames asked;
           nodes = if builtins.isAttrs deploy && builtins.isAttrs (deploy.nodes or null) then pick chosen deploy.nodes else { };
           told = builtins.foldl'
-            (done: name: builtins.trace "${marker}${builtins.toJSON (answer settings [ name ] // { names = [ name ]; })}" done)
+            (done: name: builtins.trace "${marker}${builtins.toJSON (answer (node settings) [ name ] // { names = [ name ]; })}" done)
             null (if marker == null then [ ] else builtins.attrNames nodes);
         in
-        builtins.seq told (answer profile chosen)
+        builtins.seq told (answer finished chosen)
         """
 }

@@ -21,8 +21,10 @@ struct Evaluator: Sendable {
     var extraArguments: [String] = []
     /// Bytes that one answer may have.
     var outputLimit = 256 << 20
-    /// Each line that Nix writes to its standard error.
-    var onLine: @Sendable (String) -> Void = { _ in }
+    /// Each line that Nix writes to its standard error, and those that it keeps to itself.
+    var onLine: @Sendable (NixLogLine) -> Void = { _ in }
+    /// How far Nix is with the nodes, and with what their evaluation needs built or fetched.
+    var onCounts: @Sendable (BuildCounts) -> Void = { _ in }
 
     /// Each node that was asked for, alone and with its settings only: as soon as they are known, before any closure is.
     var onNode: (@Sendable (Deployment) -> Void)?
@@ -85,13 +87,12 @@ struct Evaluator: Sendable {
         _ request: EvaluationRequest, _ words: [String], _ marker: String? = nil
     ) async throws -> JSONValue {
         let result: LocalResult
+        let watch = EvaluationWatch(marker: marker, onNode: onNode ?? { _ in }, onCounts: onCounts)
         do {
-            result = try await nix.run(words, outputLimit: outputLimit) { line in
-                if let marker, let range = line.firstRange(of: marker) {
-                    tell(line[range.upperBound...])
-                } else {
-                    onLine(line)
-                }
+            result = try await nix.follow(words, outputLimit: outputLimit) { line in
+                if !watch.take(line.text) { onLine(line) }
+            } onCounts: {
+                watch.take($0)
             }
         } catch NixError.failed(var failure) {
             if let marker { failure.lastLines.removeAll { $0.contains(marker) } }
@@ -103,14 +104,6 @@ struct Evaluator: Sendable {
         } catch {
             throw EvaluationError.unreadable(request.source, reason: "\(error)")
         }
-    }
-
-    /// Hands on one node; what is wrong with it is told with the whole answer.
-    private func tell(_ node: Substring) {
-        guard let value = try? JSONValue(parsing: Array(node.utf8)) else { return }
-        var decoder = DeploymentDecoder(areClosuresKnown: false)
-        let deployment = decoder.deployment(value)
-        if decoder.problems.isEmpty { onNode?(deployment) }
     }
 
     /// Asks for the flake's own output, past a package named deploy that Nix finds first.

@@ -86,7 +86,7 @@ struct EvaluatorTests {
             """)
         let found = Mutex<[Deployment]>([])
         let lines = LineLog()
-        var evaluator = Evaluator(nix: try await scratch.nix(), onLine: { lines.add($0) })
+        var evaluator = Evaluator(nix: try await scratch.nix(), onLine: { lines.add($0.text) })
         evaluator.onNode = { node in found.withLock { $0.append(node) } }
         let targets = try [Target("\(flake)#a"), Target("\(flake)#b")]
         let request = try #require(EvaluationRequest.grouping(targets).first)
@@ -99,6 +99,26 @@ struct EvaluatorTests {
         #expect(nodes.allSatisfy { $0.settings.sshUser == "me" })
         let q = nodes.first?.nodes[NodeName("a")]?.profiles[ProfileName("q")]
         #expect(q?.settings.user == "x" && q?.path == ProfileDefinition.unknownPath)
+    }
+
+    /// What is read while a flake is evaluated has to be built there and then.
+    @Test func anEvaluationCountsItsNodesAndWhatNixBuildsForIt() async throws {
+        let flake = try scratch.flake(
+            """
+            { deploy.nodes = builtins.mapAttrs (name: path: { hostname = name; profiles.p = { inherit path; }; }) {
+                a = "/a"; b = builtins.readFile (make "early" "echo -n /b >$out"); c = "/c"; }; }
+            """)
+        let counts = Mutex(BuildCounts())
+        let lines = LineLog()
+        var evaluator = Evaluator(nix: try await scratch.nix(), onLine: { lines.add($0.text) })
+        evaluator.onNode = { _ in }
+        evaluator.onCounts = { latest in counts.withLock { $0 = latest } }
+        let evaluation = try await evaluator.evaluate(EvaluationRequest(source: .flake(flake), nodes: .all))
+        #expect(evaluation.deployment.nodes.count == 3)
+        #expect(counts.withLock { $0.nodes } == .init(done: 3, expected: 3))
+        #expect(counts.withLock { $0.builds } == .init(done: 1, expected: 1))
+        #expect(lines.all.contains { $0.hasPrefix("building '") && $0.contains("-early.drv'") })
+        #expect(!lines.all.contains { $0.contains("deploy-swift ") })
     }
 
     @Test func severalTargetsAreOneAnswer() async throws {
@@ -224,7 +244,7 @@ struct EvaluatorTests {
         try scratch.write("{ outputs = { self }: { deploy = ; }; }", to: "broken/flake.nix")
         let log = LineLog()
         var evaluator = Evaluator(nix: try await scratch.nix())
-        evaluator.onLine = { log.add($0) }
+        evaluator.onLine = { log.add($0.text) }
         let request = EvaluationRequest(source: .flake("path:\(scratch.folder)/broken"), nodes: .all)
         let error = await #expect(throws: EvaluationError.self) { try await evaluator.evaluate(request) }
         #expect(error?.description.contains("syntax error") == true)

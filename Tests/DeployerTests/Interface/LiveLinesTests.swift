@@ -27,10 +27,17 @@ struct LiveLinesTests {
         #expect(lines(ended, at: 2) == [])
     }
 
-    @Test func evaluationStandsStillAndTheBuildCounts() {
+    @Test func evaluationAndBuildCountWhatNixCounts() {
         var model = ProgressModel()
         model.apply(.began(Activity(.evaluation)), at: .zero)
+        // It stands still unless there is news.
         #expect(lines(model, at: 7) == ["deploy  evaluating"])
+        var found = BuildCounts()
+        found.nodes = .init(done: 2, expected: 8)
+        found.builds = .init(done: 1, expected: 3, running: 1)
+        found.bytes = 2 << 20
+        model.apply(.counted(found, Activity(.evaluation)), at: .seconds(8))
+        #expect(lines(model, at: 8) == ["deploy  evaluating, 2 of 8 nodes, 1 of 3 built, 1 running, 2.0 MiB"])
         model.apply(.ended(Activity(.evaluation)), at: .seconds(8))
         model.apply(.began(Activity(.build)), at: .seconds(8))
         var counts = BuildCounts()

@@ -48,14 +48,15 @@ struct LiveLines: Sendable {
     // MARK: The run as a whole
 
     private func text(_ span: ProgressModel.Span) -> String {
-        // No seconds: a private input may make ssh ask for something, and a line that stays as it is leaves that alone.
-        if span.activity.phase == .evaluation { return span.activity.phase.verb }
         let counts = model.counts[span.activity].map(parts) ?? []
+        // No seconds: a private input may make ssh ask for something, and a line that stays as it is leaves that alone.
+        if span.activity.phase == .evaluation { return ([span.activity.phase.verb] + counts).joined(separator: ", ") }
         return ([span.activity.phase.verb] + counts + [elapsed(span)]).joined(separator: ", ")
     }
 
     private func parts(_ counts: BuildCounts) -> [String] {
         var parts: [String] = []
+        if counts.nodes.expected > 1 { parts.append("\(counts.nodes.done) of \(counts.nodes.expected) nodes") }
         if counts.builds.expected > 0 { parts.append("\(counts.builds.done) of \(counts.builds.expected) built") }
         if counts.builds.failed > 0 { parts.append("\(counts.builds.failed) failed") }
         if counts.builds.running > 0 { parts.append("\(counts.builds.running) running") }
