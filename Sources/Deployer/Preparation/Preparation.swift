@@ -108,8 +108,8 @@ struct Preparation: Sendable {
         }
         try await console.during(Activity(.build), text) { [builder] in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                // What is to be signed is ready only then.
-                if extras.signingKey == nil { group.addTask { try await watch.run() } }
+                // What is to be signed is ready only then, and a node alone waits for all of it: each look takes a process.
+                if extras.signingKey == nil, plan.nodes.count > 1 { group.addTask { try await watch.run() } }
                 try await builder.build(plan, from: sources, extras)
                 group.cancelAll()
             }

@@ -50,6 +50,18 @@ struct EventStreamTests {
         )
     }
 
+    @Test func theEndOfACopyTellsHowMuchWasSent() {
+        let copy = Activity(.copy, node: NodeName("web1"))
+        var model = ProgressModel()
+        for event in [ProgressEvent.began(copy), .sent(5000, NodeName("web1")), .ended(copy)] {
+            model.apply(event, at: .zero)
+        }
+        #expect(
+            line(.ended(copy), model)
+                == #"{"at":1.234,"bytes":5000,"event":"phase","node":"web1","phase":"copy","schema":1,"state":"ended"}"#
+        )
+    }
+
     @Test func progressComesOnceASecondForEachActivity() {
         let stream = EventStream()
         let build = Activity(.build)

@@ -39,6 +39,21 @@ struct TimingsTests {
                 """)
     }
 
+    /// Nodes are looked at before the plan is known.
+    @Test func nodesStandInThePlansOrder() {
+        var model = ProgressModel()
+        for name in ["web3", "web1"] {
+            model.apply(.began(Activity(.preflight, node: NodeName(name))), at: .zero)
+        }
+        model.apply(.planned(plan(["web1", "web2", "web3"])), at: .seconds(1))
+        model.apply(.ended(Activity(.preflight, node: NodeName("web3"))), at: .seconds(2))
+        model.apply(.ended(Activity(.preflight, node: NodeName("web1"))), at: .seconds(3))
+        #expect(model.nodes.map(\.name.text) == ["web1", "web2", "web3"])
+        let rows = Timings(model, total: .seconds(4)).nodes
+        #expect(rows.map(\.name) == ["web1", "web3"])
+        #expect(rows.map(\.length) == [.seconds(3), .seconds(2)])
+    }
+
     @Test func whatLastsAtTheEndIsCountedUpToIt() {
         var model = ProgressModel()
         model.apply(.began(Activity(.evaluation)), at: .seconds(1))

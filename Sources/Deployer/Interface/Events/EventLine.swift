@@ -43,7 +43,7 @@ struct EventLine: Sendable, Encodable {
     /// `began` or `ended`.
     var state: String?
     var counts: Counts?
-    /// Sent to the node so far, in this phase.
+    /// Sent to the node in this phase: so far, or until its end.
     var bytes: Int?
     var previous: Generation?
     var generation: Generation?
@@ -93,7 +93,13 @@ extension EventLine {
         case .began(let activity), .ended(let activity):
             self.init(.phase, at: time, activity)
             phase = activity.phase.rawValue
-            if case .began = event { state = "began" } else { state = "ended" }
+            if case .began = event {
+                state = "began"
+            } else {
+                state = "ended"
+                let sent = model.ended.last { $0.activity == activity }?.bytes ?? 0
+                if sent > 0 { bytes = sent }
+            }
         case .counted(let counts, let activity):
             self.init(.progress, at: time, activity)
             phase = activity.phase.rawValue

@@ -50,7 +50,7 @@ struct ProgressModel: Sendable {
     /// The activities of the run as a whole that last.
     private(set) var open: [Span] = []
     private(set) var counts: [Activity: BuildCounts] = [:]
-    /// In the plan's order.
+    /// In the plan's order, once it is known.
     private(set) var nodes: [Node] = []
     private(set) var profiles: [ProfileKey: Profile] = [:]
     /// Every activity that has ended, in the order of its end.
@@ -59,7 +59,7 @@ struct ProgressModel: Sendable {
 
     mutating func apply(_ event: ProgressEvent, at time: Duration) {
         switch event {
-        case .planned(let plan): plan.nodes.forEach { add($0.name, $0.profiles.map(\.name)) }
+        case .planned(let plan): add(plan)
         case .began(let activity): begin(activity, time)
         case .ended(let activity): end(activity, time)
         case .counted(let counts, let activity): self.counts[activity] = counts
@@ -112,6 +112,15 @@ struct ProgressModel: Sendable {
     }
 
     // MARK: Nodes and profiles
+
+    /// Puts the nodes into the plan's order: those that are looked at already came as they began.
+    private mutating func add(_ plan: Plan) {
+        for node in plan.nodes { add(node.name, node.profiles.map(\.name)) }
+        let planned = plan.nodes.compactMap { places[$0.name] }
+        let others = Set(nodes.indices).subtracting(planned).sorted()
+        nodes = (planned + others).map { nodes[$0] }
+        for (place, node) in nodes.enumerated() { places[node.name] = place }
+    }
 
     @discardableResult
     private mutating func add(_ node: NodeName, _ profiles: [ProfileName]) -> Int {

@@ -94,6 +94,7 @@ struct TimingsPage: Sendable {
         }
         let heads = ["Node", "Profile", "Phase", "Began at", "Took", "Sent"].map { "<th scope=\"col\">\($0)</th>" }
         return """
+            <div class="scroll" role="region" aria-label="Every phase, by node" tabindex="0">
             <table>
             <caption>Every phase, by node</caption>
             <thead><tr>\(heads.joined())</tr></thead>
@@ -101,6 +102,7 @@ struct TimingsPage: Sendable {
             \(rows.joined(separator: "\n"))
             </tbody>
             </table>
+            </div>
             """
     }
 }

@@ -30,10 +30,12 @@ enum TimingsStyle {
         table { border-collapse: collapse; font-size: .9rem; }
         caption { text-align: left; font-weight: 600; padding: .4rem 0; }
         th, td { text-align: left; padding: .2rem .9rem .2rem 0; border-top: 1px solid var(--line); font-weight: normal; \
-        overflow-wrap: anywhere; vertical-align: top; }
+        overflow-wrap: break-word; vertical-align: top; }
+        .scroll { overflow-x: auto; }
         thead th { font-weight: 600; }
         .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-        @media (max-width: 40rem) { .name { flex-basis: 5rem; } main { padding: .6rem; } }
+        @media (max-width: 40rem) { .name { flex-basis: 5rem; } main { padding: .6rem; } \
+        .tick:nth-child(even) span { display: none; } }
         @media print { .bar, .key { print-color-adjust: exact; } }
         """
 }
