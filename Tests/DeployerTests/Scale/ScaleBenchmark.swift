@@ -29,13 +29,13 @@
             try JSONEncoder().encode(figures).write(to: URL(fileURLWithPath: request.out))
         }
 
-        /// The evaluation alone, of a flake whose every node has closures of its own.
+        /// The evaluation alone.
         @Test func anEvaluation() async throws {
             let request = try ScaleRequest.read()
             guard request.evaluates else { return }
             let scratch = try ScratchNix()
             let names = (0..<request.nodes).map(FleetScene.name)
-            let flake = try scratch.flake(FleetScene.outputs(names, closure: "closure \"all-${name}\""))
+            let flake = try scratch.flake(FleetScene.outputs(names, closure: request.closure))
             var evaluator = Evaluator(nix: try await scratch.nix())
             evaluator.onNode = { _ in }
             let start = ContinuousClock.now
@@ -57,6 +57,8 @@
         var isLive: Bool
         /// Evaluates, and does no more.
         var evaluates: Bool
+        /// Then: Nix text for the closure of a node `name`.
+        var closure: String
         /// Milliseconds that each moment takes, by its name.
         var milliseconds: [String: Double]
         /// Of one node's copy; the uplink is shared by those that go on at a time.
