@@ -33,8 +33,7 @@ enum ScriptLauncher {
     }
 
     private static func become(_ words: [String]) -> Int32 {
-        // What is ignored here would stay so in the script.
-        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_DFL) }
+        Becoming.clearSignals()
         var arguments = words.map { strdup($0) }
         arguments.append(nil)
         execv(words[0], arguments)

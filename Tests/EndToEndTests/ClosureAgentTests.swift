@@ -135,7 +135,7 @@ struct ClosureAgentTests {
                 [scene.fixture.flake, "--agent", "closure", "--magic-rollback", "false", "--confirm-timeout", "1"])
             try await scene.node.waits(for: Script.isHeld)
             // Only this node's sessions: its own process namespace.
-            try await scene.node.shell("kill $(pgrep -f '[s]shd: root@')")
+            try await scene.node.shell("kill $(pgrep -f '[s]shd(-session)?: root@')")
             try await expect(run, endsAs: .unknown, says: "contact was lost", "keeps no record", "generation 2")
             try await scene.node.shell(Script.release)
         }

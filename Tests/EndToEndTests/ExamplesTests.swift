@@ -114,11 +114,9 @@ struct ExamplesTests {
         }
     }
 
-    private static let trixie = "\(NSHomeDirectory())/.cache/deploy-swift/roots/trixie"
-
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: trixie), "no trixie tree: `lab root trixie` makes one"))
+    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
     func theRootlessExampleRunsUnderTheUsersOwnSystemd() async throws {
-        try await Lab.withNode(options: ["--root", Self.trixie, "--systemd"]) { lab, node in
+        try await Lab.withNode(options: try SystemdLab.options) { lab, node in
             let example = try Example("rootless", in: lab)
             let link = Node.appProfile("hello")
             let runtime = "XDG_RUNTIME_DIR=/run/user/$(id -u)"
