@@ -11,6 +11,8 @@ struct Preflight: Sendable {
     let copier: Copier
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
+    /// Whether activations follow that have to outlive their login.
+    var startsGuardians = true
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
@@ -81,7 +83,8 @@ struct Preflight: Sendable {
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
+                destination, remote, profiles.filter { startsGuardians && (agent != nil || $0.agentPath != nil) },
+                elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await console.during(Activity(.agent, node: node)) {
