@@ -154,7 +154,7 @@ struct ClosureAgentTests {
             run.signal(SIGINT)
             try await expect(run, endsAs: .interrupted, says: "left: what is under way")
             try await scene.node.shell(Script.release)
-            try await scene.node.waits(for: "! pgrep -f activate-r[s]")
+            try await scene.node.waits(for: "! pgrep -f 'activate-r[s] activate'")
             #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
         }
     }

@@ -121,7 +121,7 @@ final class AgentBinary: Sendable {
         } catch {
             throw AgentBinaryError.notAdded(file, reason: "\(error)")
         }
-        let result = try await add(folder)
+        let result = try await LocalCommand(["nix-store", "--add", folder]).run()
         let path = trimmed(result.text)
         guard result.exit.isSuccess, path.hasPrefix("/") else {
             throw AgentBinaryError.notAdded(file, reason: result.errorText)
@@ -129,17 +129,6 @@ final class AgentBinary: Sendable {
         // One that was replaced meanwhile is another's content.
         if let identity, identity == FileIdentity(of: file) { memory.remember(path, of: identity) }
         return path
-    }
-
-    /// Tries again: while another Nix makes its database, which the build beside us may do, a new store is "busy".
-    private static func add(_ folder: String) async throws -> LocalResult {
-        let command = LocalCommand(["nix-store", "--add", folder])
-        for pause in [200, 1000] {
-            let result = try await command.run()
-            if result.exit.isSuccess { return result }
-            try await Task.sleep(for: .milliseconds(pause))
-        }
-        return try await command.run()
     }
 }
 
