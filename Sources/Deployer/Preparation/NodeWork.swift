@@ -87,6 +87,7 @@ final class NodeWork: Sendable {
             state.withLock { $0.ready[node.name] = ready }
             try judge(ready)
             try tellTrust(of: ready)
+            tellIgnored(of: ready)
             isSeen(true)
             return ready
         } catch {
@@ -104,6 +105,17 @@ final class NodeWork: Sendable {
         guard !copied.isEmpty, let warning else { return }
         preparation.console.tell(.warn, warning.text, node: node.plan.name)
         preparation.console.tell(.hint, warning.hint, node: node.plan.name)
+    }
+
+    /// Tells what was asked for and cannot be had of deploy-rs's agents.
+    private func tellIgnored(of node: ReadyNode) {
+        let driven = preparation.pending(node).filter { node.usesClosureAgent(for: $0) }
+        guard !driven.isEmpty else { return }
+        var ignored = preparation.options.waitLock > 0 ? [OptionName.waitLock.long] : []
+        if driven.contains(where: { $0.onPartialFailure != .rollback }) { ignored.append("onPartialFailure") }
+        guard !ignored.isEmpty else { return }
+        let text = "the closures' own agents, which are deploy-rs's, know no \(ignored.joined(separator: " and no "))"
+        preparation.console.tell(.warn, "\(text): without effect there", node: node.plan.name)
     }
 
     private func isSeen(_ canBeDeployed: Bool) {
