@@ -20,6 +20,7 @@ struct Run: Sendable {
     /// - Throws: what kept the run from getting to the nodes; `CancellationError` when interrupted before that
     func deploy() async throws -> ExitCode {
         let targets = try Target.all(of: options)
+        try await Nix.makeStore()
         let looks = looks()
         do {
             let code = try await deploy(targets, looks)
@@ -90,6 +91,7 @@ struct Run: Sendable {
     /// Asks the nodes where their profiles stand, and changes nothing.
     func status() async throws -> ExitCode {
         let targets = try Target.all(of: options)
+        try await Nix.makeStore()
         let looks = looks()
         do {
             let plan = try await evaluate(targets) { looks.begin($0) }.plan
@@ -149,7 +151,7 @@ struct Run: Sendable {
         try await sideBySide(requests, limit: options.limits.evaluations) { request in
             var evaluator = evaluator(nix)
             // A name that may yet turn out to be for one of many is no place to go to.
-            if !options.overrides.isForOneNode {
+            if options.overrides.forOneNode == nil {
                 evaluator.onNode = { deployment in
                     let node = Evaluation(request: request, deployment: deployment, warnings: [])
                     // What is wrong with it is told with the whole plan.

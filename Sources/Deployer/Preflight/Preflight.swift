@@ -138,7 +138,7 @@ struct Preflight: Sendable {
             let trial = elevation.applied(to: probe)
             let result = try await Self.answer(remote, trial.words, input: trial.input)
             if result.exit.isSuccess { return elevation }
-            reason = lastLines(1, of: result.errorText).first ?? ""
+            reason = Elevation.reason(lastLines(1, of: result.errorText).first ?? "")
             console.tell(.warn, PreflightError.wrongPassword(elevation: prefix, reason: reason).description)
         }
         throw PreflightError.wrongPassword(elevation: prefix, reason: reason)
