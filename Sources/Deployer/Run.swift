@@ -24,6 +24,7 @@ struct Run: Sendable {
     /// - Throws: what kept the run from getting to the nodes; `CancellationError` when interrupted before that
     func deploy() async throws -> ExitCode {
         let targets = try Target.all(of: options)
+        try await Nix.makeStore()
         let looks = looks()
         do {
             let code = try await deploy(targets, looks)
@@ -94,6 +95,7 @@ struct Run: Sendable {
     /// Asks the nodes where their profiles stand, and changes nothing.
     func status() async throws -> ExitCode {
         let targets = try Target.all(of: options)
+        try await Nix.makeStore()
         let looks = looks()
         do {
             let plan = try await evaluate(targets) { looks.begin($0) }.plan
@@ -156,7 +158,7 @@ struct Run: Sendable {
             var evaluator = evaluator(nix)
             evaluator.onCounts = { counts.take($0, of: "\(request.source)") }
             // A name that may yet turn out to be for one of many is no place to go to.
-            if !options.overrides.isForOneNode {
+            if options.overrides.forOneNode == nil {
                 evaluator.onNode = { deployment in
                     let node = Evaluation(request: request, deployment: deployment, warnings: [])
                     // What is wrong with it is told with the whole plan.
@@ -248,7 +250,7 @@ struct Run: Sendable {
             let agents = try await AgentBinary.find(file: options.agent, program: program, environment: environment)
             return Preflight(
                 connector: connector, agents: agents, console: console, copier: copier, copies: copies,
-                askPassword: askPassword)
+                askPassword: askPassword, startsGuardians: options.command == .deploy && !options.dryActivate)
         }
     }
 }

@@ -13,6 +13,8 @@ struct Preflight: Sendable {
     let copies: Slots
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
+    /// Whether activations follow that have to outlive their login.
+    var startsGuardians = true
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
@@ -83,7 +85,8 @@ struct Preflight: Sendable {
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
+                destination, remote, profiles.filter { startsGuardians && (agent != nil || $0.agentPath != nil) },
+                elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copies.use {
@@ -139,7 +142,7 @@ struct Preflight: Sendable {
             let trial = elevation.applied(to: probe)
             let result = try await Self.answer(remote, trial.words, input: trial.input)
             if result.exit.isSuccess { return elevation }
-            reason = lastLines(1, of: result.errorText).first ?? ""
+            reason = Elevation.reason(lastLines(1, of: result.errorText).first ?? "")
             console.tell(.warn, PreflightError.wrongPassword(elevation: prefix, reason: reason).description)
         }
         throw PreflightError.wrongPassword(elevation: prefix, reason: reason)

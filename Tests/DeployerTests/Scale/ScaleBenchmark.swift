@@ -65,7 +65,7 @@
         var bytes: Int
         var bytesPerSecond: Double
         var uplinkBytesPerSecond: Double
-        /// How many times longer node0000 takes for everything; it is dead, and this many seconds show it, if negative.
+        /// How many times longer the copy to node0000 takes; it is dead, and so many seconds show it, if negative.
         var slowness: Double
         /// File for the figures.
         var out: String
@@ -89,7 +89,8 @@
                     let share = uplinkBytesPerSecond / Double(max(1, trace.now(.copy)))
                     seconds += Double(piece) / min(bytesPerSecond, share)
                 }
-                try await ContinuousClock().sleep(for: .seconds(isOdd ? seconds * max(1, slowness) : seconds))
+                try await ContinuousClock().sleep(
+                    for: .seconds(isOdd && moment == .copy ? seconds * slowness : seconds))
             }
         }
     }

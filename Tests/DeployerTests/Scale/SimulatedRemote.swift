@@ -30,7 +30,7 @@ final class SimulatedRemote: Remote {
 
     func start(_ words: [String], input: RemoteInput) async throws -> any RemoteProcess {
         if words.contains("activate") { return activation(words) }
-        if let index = words.firstIndex(of: "confirm") { return try await confirmation(words[index...]) }
+        if words.contains("confirm") { return try await confirmation(words) }
         if words.contains("hold") { return SimulatedProcess() }
         if words.contains("status") { return SimulatedProcess(lines: [try JSONLine.encode(status)]) }
         guard let script = words.last, script.contains("say end") else {
@@ -52,7 +52,7 @@ final class SimulatedRemote: Remote {
     // MARK: Activation
 
     private func activation(_ words: [String]) -> SimulatedProcess {
-        let nonce = words.firstIndex(of: "--nonce").map { words[$0 + 1] } ?? ""
+        let nonce = nonce(words)
         fleet.lastNonces.withLock { $0[host] = nonce }
         return SimulatedProcess { [fleet, host] send in
             send(.started(previous: nil))
@@ -78,11 +78,13 @@ final class SimulatedRemote: Remote {
         return ProfileStatus(profile: "/p", generation: nil, activation: activation)
     }
 
-    private func confirmation(_ words: ArraySlice<String>) async throws -> SimulatedProcess {
+    private func confirmation(_ words: [String]) async throws -> SimulatedProcess {
         try await fleet.pass(.confirmation, host)
-        fleet.gate(words.last ?? "").open()
+        fleet.gate(nonce(words)).open()
         return SimulatedProcess { send in send(.verdict(Self.committed)) }
     }
+
+    private func nonce(_ words: [String]) -> String { words.firstIndex(of: "--nonce").map { words[$0 + 1] } ?? "" }
 
     // MARK: Copy
 
