@@ -12,7 +12,7 @@ SEED ?=
 DEPLOY := .build/release/deploy
 ACTIVATE := .build-static/release/activate
 
-.PHONY: build install trial test test-libssh2 matrix demo bench chaos fuzz lint clean
+.PHONY: build install trial test test-libssh2 matrix demo bench scale chaos fuzz lint clean
 
 build:
 	@scripts/require build
@@ -52,6 +52,10 @@ matrix: trial
 demo: trial
 	@scripts/require lab
 	@DEPLOY_PREFIX=$(TRIAL) scripts/demo
+
+scale:
+	@scripts/require test
+	@benchmarks/scale $(CASES)
 
 bench: trial
 	@scripts/require lab

@@ -45,10 +45,11 @@ extension Options {
           --on-partial-failure rollback|warn
         BOOL is true or false. LOCAL_KEY=FILE in the environment signs what is built.
 
-        Nodes are looked at while the flake is evaluated, at most 64 at a time, and each gets its closures as soon as they
-        are built. Nothing is activated anywhere before every check, build and copy has succeeded: one failure leaves the
-        whole fleet as it was. With --no-barrier no node waits for another, only for the checks; one that cannot be made
-        ready is told and left out. The profiles of a node are activated in order, nodes side by side.
+        Nodes are looked at while the flake is evaluated, at most 64 at a time, and get their closures as soon as they are
+        built, at most --parallel at a time; as many are activated at a time. Nothing is activated anywhere before every
+        check, build and copy has succeeded: one failure leaves the whole fleet as it was. With --no-barrier no node waits
+        for another, only for the checks; one that cannot be made ready is told and left out. The profiles of a node are
+        activated in order, nodes side by side.
 
         Exit status:
         \(exitTable)
