@@ -11,6 +11,7 @@ struct Deploy {
     static func main() async {
         let environment = currentEnvironment()
         if let status = AskpassHelper.run(CommandLine.arguments, environment: environment) { exit(status) }
+        if let status = await SSHStandIn.run(CommandLine.arguments, environment: environment) { exit(status) }
         let options: Options
         do {
             options = try Options(Array(CommandLine.arguments.dropFirst()))

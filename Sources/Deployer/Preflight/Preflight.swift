@@ -60,7 +60,11 @@ struct Preflight: Sendable {
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
-        guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
+        guard facts.nixDaemon ?? facts.nixStore != nil else { throw PreflightError.noNix }
+        let store = NodeStore(daemon: facts.nixDaemon, store: facts.nixStore)
+        if facts.nixDaemon == nil {
+            console.tell(.debug, "there is no nix-daemon: copies go over ssh://", node: profiles.first?.node)
+        }
         try facts.checkInstalled(profiles)
         var agent = agents.path(for: facts.system)
         let isAgentThere = agent.map(facts.agents.contains) ?? true
@@ -77,7 +81,7 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
+            store: store, agent: agent, elevations: elevations, system: facts.system,
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(

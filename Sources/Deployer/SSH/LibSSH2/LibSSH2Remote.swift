@@ -1,3 +1,4 @@
+import CSystem
 import Shared
 
 /// A node over libssh2: one session, and more to the same place where the server refuses another channel.
@@ -25,6 +26,8 @@ actor LibSSH2Remote: Remote {
         do {
             let errors = try await session.pump(channel, descriptor: descriptor, onBytes: onBytes)
             let exit = try await session.exit(channel)
+            // Not before: who sees this end may ask at once how it came.
+            shim_shutdown_writing(descriptor)
             return RemoteResult(exit: exit, output: [], errorOutput: errors)
         } catch {
             session.abandonLater(channel)
