@@ -57,7 +57,9 @@ struct Deploy {
         let interruption = Interruption(
             console: console, brake: Brake(), statusCommand: options.statusCommand)
         let prompter = TerminalPrompter(screen: console)
-        let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
+        let connector = SSHConnector(
+            choice: options.transport, compression: options.compression, prompter: prompter
+        ) { line in
             console.tell(.debug, line)
         }
         let run = Run(

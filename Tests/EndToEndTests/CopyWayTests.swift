@@ -88,6 +88,35 @@ struct CopyWayTests {
         }
     }
 
+    /// The agent is what goes to a fresh node first, in some 6 seconds uncompressed.
+    @Test(arguments: ["libssh2", "openssh"])
+    func overASlowLinkCopiesAreCompressedUnlessThatIsOff(transport: String) async throws {
+        try await Scene.with { scene in
+            try await scene.lab.tool("rate", "web1", "16")
+            let words = ["-d", "--ssh-transport", transport]
+            let told = "what is not there yet goes compressed"
+            let result = try await scene.deploy("one", words)
+            expect(result, is: .done, says: "web1: info: the link takes ", told)
+            #expect(result.errorText.components(separatedBy: told).count == 2)
+            if transport == "libssh2" { expect(result, is: .done, says: "zlib") }
+            #expect(try await scene.state().marks == ["one"])
+        }
+    }
+
+    @Test func compressionIsSwitchedByOptionAndBySSHConfiguration() async throws {
+        try await Scene.with { scene in
+            try await scene.lab.tool("rate", "web1", "16")
+            let off = try await scene.deploy("one", ["-d", "--compress", "off", "--ssh-opts", "-C"])
+            expect(off, is: .done)
+            expect(off, saysNot: "compressed", "zlib")
+            for words in [["--compress", "on"], ["--ssh-opts", "-C"]] {
+                let on = try await scene.deploy("two", ["-d", "--force"] + words)
+                expect(on, is: .done, says: "zlib")
+                expect(on, saysNot: "compressed")
+            }
+        }
+    }
+
     /// Deploys a closure whose base is in a signed binary cache on the node; the base's path.
     private func deployWithCache(
         _ scene: Scene, _ root: String?, _ version: String, _ top: String

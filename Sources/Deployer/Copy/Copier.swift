@@ -17,6 +17,8 @@ struct Copier: Sendable {
     let checksSignatures: Bool
     /// This program, which Nix also takes for its `ssh` (``SSHStandIn``).
     var program = AskpassHelper.program
+    /// Notices links where compression pays; nil where that is settled.
+    var meter: LinkMeter?
 
     /// Copies store paths and all they refer to.
     ///
@@ -39,7 +41,7 @@ struct Copier: Sendable {
         _ paths: [String], from source: String?, to connection: ReadyConnection, node: NodeName,
         usesSubstitutes: Bool, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
-        try await withStore(of: connection, node) { store in
+        try await withStore(of: connection, node, meter) { store in
             let words = copyWords(paths, from: source, to: store.url, usesSubstitutes: usesSubstitutes)
             console.tell(.debug, "running \(shellQuoted(words))", node: node)
             var command = LocalCommand(words)
@@ -69,7 +71,7 @@ struct Copier: Sendable {
     ///
     /// - Parameter work: gets the store, for a Nix run with its URL and environment
     func withStore(
-        of connection: ReadyConnection, _ node: NodeName,
+        of connection: ReadyConnection, _ node: NodeName, _ meter: LinkMeter? = nil,
         _ work: @escaping @Sendable (ServedStore) async throws -> Void,
         onBytes: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
@@ -77,7 +79,7 @@ struct Copier: Sendable {
         let ways = connection.store.ways
         for (way, next) in zip(ways, ways.dropFirst().map(\.rawValue) + ["nothing else"]) {
             do {
-                return try await serve(connection, way, work, onBytes)
+                return try await serve(connection, way, node, meter, work, onBytes)
             } catch let error as CopyError {
                 guard case .server = error else { throw error }
                 failures.append(error)
@@ -87,6 +89,40 @@ struct Copier: Sendable {
             }
         }
         throw failures.count == 1 ? failures[0] : CopyError.noWay(failures)
+    }
+
+    /// Does the work one way; once more over a further, compressed connection where the link turns out to be slow.
+    private func serve(
+        _ connection: ReadyConnection, _ way: StoreWay, _ node: NodeName, _ meter: LinkMeter?,
+        _ work: @escaping @Sendable (ServedStore) async throws -> Void, _ onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws {
+        guard let meter, try await !connection.login.carrier().isCompressed else {
+            return try await serve(connection, way, work, onBytes)
+        }
+        let sent = Counter()
+        do {
+            try await serve(connection, way) { store in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await work(store) }
+                    group.addTask { try await meter.watch { sent.count } }
+                    defer { group.cancelAll() }
+                    try await group.next()
+                }
+            } _: { count in
+                sent.add(count)
+                meter.add(count)
+                onBytes(count)
+            }
+        } catch let link as SlowLink {
+            let rate = bytesText(link.bytesPerSecond)
+            do {
+                try await connection.login.compress()
+                console.tell(.info, "the link takes \(rate)/s: what is not there yet goes compressed", node: node)
+            } catch let error as SSHError {
+                console.tell(.debug, "the link takes \(rate)/s, but there is no compressed login: \(error)", node: node)
+            }
+            try await serve(connection, way, work, onBytes)
+        }
     }
 
     private func serve(
@@ -113,7 +149,7 @@ struct Copier: Sendable {
             } catch {
                 group.cancelAll()
                 // What the node's side said explains more than Nix's "unexpected end-of-file".
-                throw box.failure ?? error
+                throw error is SlowLink ? error : box.failure ?? error
             }
         }
     }
@@ -124,7 +160,7 @@ struct Copier: Sendable {
     ) async {
         defer { close(descriptor) }
         do {
-            let remote = try await connection.login.remote()
+            let remote = try await connection.login.carrier()
             let result = try await remote.bridge(command, descriptor: descriptor, onBytes: onBytes)
             if !result.exit.isSuccess {
                 box.set(CopyError.server(shellQuoted(command), exit: result.exit, text: result.errorText))
@@ -147,6 +183,13 @@ struct Copier: Sendable {
         if usesSubstitutes { words += ["--substitute-on-destination", "--option", "builders-use-substitutes", "true"] }
         return words + paths
     }
+}
+
+/// Bytes of one copy.
+private final class Counter: Sendable {
+    private let sum = Mutex(0)
+    var count: Int { sum.withLock { $0 } }
+    func add(_ more: Int) { sum.withLock { $0 += more } }
 }
 
 /// The first failure of a node's side of a copy.

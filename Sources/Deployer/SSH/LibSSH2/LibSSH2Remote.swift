@@ -9,7 +9,12 @@ actor LibSSH2Remote: Remote {
     private let growth = AsyncLock()
     private var isClosed = false
 
-    init(_ first: LibSSH2Session, makeSession: @escaping @Sendable () async throws -> LibSSH2Session) {
+    let isCompressed: Bool
+
+    init(
+        _ first: LibSSH2Session, isCompressed: Bool, makeSession: @escaping @Sendable () async throws -> LibSSH2Session
+    ) {
+        self.isCompressed = isCompressed
         sessions = [first]
         self.makeSession = makeSession
     }
