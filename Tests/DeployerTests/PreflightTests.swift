@@ -157,9 +157,17 @@ struct PreflightTests {
 
     @Test func theQuestionForTheEndOfALoginWorksInARealShell() async throws {
         let query = try #require(LoginEndQuery(sshUser: "deploy", users: ["a b"], marker: "m"))
-        let result = try await LocalCommand(query.words).run()
+        var facts = self.query
+        facts.loginEnd = query
+        let result = try await LocalCommand(facts.words).run()
         #expect(result.exit == .code(0))
         #expect(result.errorOutput == [])
+        // Where `loginctl` speaks, and a value has blanks.
+        let script = "grep() { :; }; loginctl() { echo KillUserProcesses=yes; echo KillOnlyUsers=deploy x; }\n"
+            + "say() { echo m \"$*\"; }\n" + query.question.replacing("[ -d /run/systemd/system ]", with: "true")
+            .replacing("command -v timeout", with: "false")
+        let told = try await LocalCommand(["sh", "-c", script]).run().text
+        #expect(told.hasPrefix("m KillUserProcesses=yes\nm KillOnlyUsers=deploy x\nm linger a b "), "\(told)")
     }
 
     @Test func rootsGuardiansAndRootsLoginsNeedNoLingering() {

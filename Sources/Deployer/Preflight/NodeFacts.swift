@@ -46,6 +46,8 @@ struct NodeFactsQuery: Sendable {
     /// Agents to look for, store paths.
     var agents: [String]
     var groups: [Group]
+    /// What a login's end does to what it left running; nil where that is known.
+    var loginEnd: LoginEndQuery?
     /// In front of every line of the answer, so that a login banner cannot be mistaken for one.
     var marker: String
 
@@ -97,6 +99,7 @@ struct NodeFactsQuery: Sendable {
             lines.append("say installed \(index) \"$(\(shellQuoted(path)) --version 2>/dev/null)\"")
         }
         lines += groups.enumerated().map { question($1, $0) }
+        if let loginEnd { lines.append(loginEnd.question) }
         return (lines + ["say end"]).joined(separator: "\n")
     }
 

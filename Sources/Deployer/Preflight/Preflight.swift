@@ -50,13 +50,15 @@ struct Preflight: Sendable {
         _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile]
     ) async throws -> Look {
         let groups = Preflight.groups(of: profiles)
+        let marker = try Nonce.random()
+        let loginEnd = LoginEndQuery(sshUser: destination.user, users: profiles.map(\.user), marker: marker)
         let query = NodeFactsQuery(
             agents: agents.paths,
             groups: groups.map {
                 .init(
                     elevation: $0[0].elevation, agentPath: $0[0].agentPath, profiles: $0.map(\.location))
             },
-            marker: try Nonce.random())
+            loginEnd: loginEnd, marker: marker)
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
@@ -85,7 +87,8 @@ struct Preflight: Sendable {
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
+                destination, loginEnd?.endangered(answer.text) ?? [], remote,
+                profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await console.during(Activity(.agent, node: node)) {
