@@ -30,6 +30,7 @@ enum OwnerLauncher {
         arguments.append(nil)
         var environment = account.environment(from: currentEnvironment()).map { strdup("\($0.key)=\($0.value)") }
         environment.append(nil)
+        ScriptLauncher.takeSignals()
         fexecve(ourselves, arguments, environment)
         return complain("\(SystemError("exec", "activate"))", .failed)
     }

@@ -33,12 +33,20 @@ enum ScriptLauncher {
     }
 
     private static func become(_ words: [String]) -> Int32 {
-        // What is ignored here would stay so in the script.
-        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_DFL) }
+        takeSignals()
         var arguments = words.map { strdup($0) }
         arguments.append(nil)
         execv(words[0], arguments)
         let error = SystemError("exec", words[0])
         return complain("\(error)", .failed)
+    }
+
+    /// Gives the program that this one becomes its signals: what is ignored or blocked would stay so, and a thread of
+    /// Dispatch's blocks nearly all.
+    static func takeSignals() {
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_DFL) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
     }
 }

@@ -21,6 +21,7 @@ struct Run: Sendable {
     /// - Throws: what kept the run from getting to the nodes; `CancellationError` when interrupted before that
     func deploy() async throws -> ExitCode {
         let targets = try Target.all(of: options)
+        try await Nix.makeStore()
         let looks = looks()
         do {
             let code = try await deploy(targets, looks)
@@ -91,6 +92,7 @@ struct Run: Sendable {
     /// Asks the nodes where their profiles stand, and changes nothing.
     func status() async throws -> ExitCode {
         let targets = try Target.all(of: options)
+        try await Nix.makeStore()
         let looks = looks()
         do {
             let plan = try await evaluate(targets) { looks.begin($0) }.plan
@@ -150,7 +152,7 @@ struct Run: Sendable {
         try await sideBySide(requests, limit: options.limits.evaluations) { request in
             var evaluator = evaluator(nix)
             // A name that may yet turn out to be for one of many is no place to go to.
-            if !options.overrides.isForOneNode {
+            if options.overrides.forOneNode == nil {
                 evaluator.onNode = { deployment in
                     let node = Evaluation(request: request, deployment: deployment, warnings: [])
                     // What is wrong with it is told with the whole plan.
@@ -245,7 +247,8 @@ struct Run: Sendable {
         Preflights(limit: options.limits.logins) { [self] in
             let agents = try await AgentBinary.find(file: options.agent, program: program)
             return Preflight(
-                connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword)
+                connector: connector, agents: agents, console: console, copier: copier,
+                onlyLooks: options.command == .status, askPassword: askPassword)
         }
     }
 }

@@ -91,6 +91,16 @@ extension AgentTests {
             kill(id, SIGKILL)
         }
 
+        @Test func aScriptGetsItsSignals() async throws {
+            let script = "while read -r key value; do case $key in SigBlk:|SigIgn:) echo $key $value; esac; done"
+            var request = node.request(try await node.closure("new", "\(script) </proc/self/status"))
+            request.magicRollback = false
+            let lines = try await node.start(.activate(request)).end().lines
+            // The C library's spawn ignores number 32, which is its own.
+            let sets = try lines.map { try #require(UInt64($0.suffix(16), radix: 16)) & 0x7fff_ffff }
+            #expect(sets == [0, 0])
+        }
+
         @Test func standardInputIsNeverRead() async throws {
             var request = node.request(try await node.closure("new", "cat; echo done"))
             request.magicRollback = false

@@ -72,7 +72,7 @@ struct BootTests {
             let run = try scene.start("two", then: Script.hold)
             try await scene.node.waits(for: Script.isHeld)
             try await scene.node.shell("systemctl poweroff --no-block")
-            try await eventually("the node is off", within: .seconds(30)) {
+            try await eventually("the node is off", within: .seconds(90)) {
                 try await scene.lab.tool("list").text.contains("web1             off")
             }
             #expect(try await reboot(scene) == [])

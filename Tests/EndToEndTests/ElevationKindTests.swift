@@ -40,12 +40,12 @@ struct ElevationKindTests {
                 try await lab.deploy([flake]), .failed,
                 says: "preflight failed: `su root` needs a password on the node",
                 "interactiveSudo = true")
-            let wrong: [Terminal.Answer] = Array(repeating: ("Password: ", "wrong"), count: 3)
+            let wrong: [Terminal.Answer] = Array(repeating: ("web1) Password: ", "wrong"), count: 3)
             let words = ["--interactive-sudo", "true", flake]
             let refused = try await lab.deployOnTerminal(words, answers: wrong)
             #expect(refused.exit == .code(1), "\(refused.text)")
             #expect(
-                refused.text.contains("`su root` did not accept the password: Password: su: Authentication failure"),
+                refused.text.contains("`su root` did not accept the password: su: Authentication failure"),
                 "\(refused.text)")
             #expect(try await node.generations() == [])
             let run = try await lab.deployOnTerminal(words, answers: [("Password: ", "open sesame")])

@@ -59,7 +59,7 @@ struct FailedActivationTests {
         try await Scene.with { scene in
             try await scene.deployed("one")
             let hang = "sleep 1234 & echo $! >/root/child; trap 'touch /root/asked' TERM; wait; wait"
-            let result = try await scene.deploy("two", then: hang, extra: "activationTimeout = 2;")
+            let result = try await scene.deploy("two", then: hang, extra: "activationTimeout = 5;")
             expect(
                 result, is: .rolledBack, says: "did not end in time and was stopped", "rolled back, now on generation 1"
             )

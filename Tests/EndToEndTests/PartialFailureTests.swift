@@ -43,7 +43,7 @@ struct PartialFailureTests {
                 "words of fresh.service")
             try await scene.node.shell("systemctl reset-failed fresh.service")
             try write(scene, extra: "")
-            let again = try await scene.lab.deploy([scene.fixture.flake, "--on-partial-failure", "warn"])
+            let again = try await scene.lab.deploy([scene.fixture.flake, "--force", "--on-partial-failure", "warn"])
             expect(again, is: .done, says: "some units failed: fresh.service")
         }
     }

@@ -28,7 +28,7 @@ struct WrongPlaceTests {
             try await scene.node.shell(Script.release)
             try await scene.deployed("two", then: Script.hold)
             try await scene.node.shell("rm /root/go /root/held")
-            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "2"])
+            let run = try scene.start("two", then: Script.hold, ["--force", "--confirm-timeout", "2"])
             try await scene.node.waits(for: Script.isHeld)
             try await scene.lab.tool("cut", "web1")
             try await scene.node.shell(Script.release)

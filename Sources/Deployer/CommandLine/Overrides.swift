@@ -28,6 +28,6 @@ struct Overrides: Sendable, Equatable {
     /// An agent is named on the command line: the flake's `agentPath` does not count.
     var choosesAgent = false
 
-    /// Whether they make sense for one node only.
-    var isForOneNode: Bool { hostnames != nil || isLocal }
+    /// The option among them that makes sense for one node only, if any.
+    var forOneNode: String? { hostnames != nil ? "--hostname" : isLocal ? "--local" : nil }
 }

@@ -48,6 +48,16 @@ struct Nix: Sendable {
         return nix
     }
 
+    /// Makes a local store that has never been used: Nix does so itself, but not where several of its programs begin at once.
+    ///
+    /// - Throws: ``NixError``
+    static func makeStore(environment: [String: String] = currentEnvironment()) async throws {
+        let state = environment["NIX_STATE_DIR"] ?? "/nix/var/nix"
+        // Where there is a daemon, the store is there; what else stands in the way is told by the first program that needs it.
+        if access("\(state)/db/schema", F_OK) == 0 || access(state, W_OK) != 0 { return }
+        _ = try await answer(["nix-store", "--init"], environment)
+    }
+
     private static func answer(_ words: [String], _ environment: [String: String]) async throws -> LocalResult {
         do {
             return try await LocalCommand(words, environment: environment).run(outputLimit: 1 << 16)

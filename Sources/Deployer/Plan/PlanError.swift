@@ -7,8 +7,8 @@ enum PlanError: Explained, Equatable {
     case noHostname(NodeName)
     /// `profilesOrder` names a profile that the node does not have.
     case unknownInOrder(node: NodeName, ProfileName, known: [String])
-    /// `--hostname` or `--local` with these nodes.
-    case hostnameForMany([NodeName])
+    /// An option for one node, such as `--hostname`, with these nodes.
+    case forOneNode(option: String, [NodeName])
     /// A name or value that cannot safely be handed to the node's programs.
     case unusable(path: [String], value: String, reason: String)
     /// Two sources have a node of this name with different host names.
@@ -24,8 +24,8 @@ enum PlanError: Explained, Equatable {
         case .noHostname(let node): "node \"\(node)\" has no hostname"
         case .unknownInOrder(let node, let profile, _):
             "profilesOrder of node \"\(node)\" names \"\(profile)\", which is not one of its profiles"
-        case .hostnameForMany(let nodes):
-            "--hostname and --local are for one node, but \(nodes.count) are deployed: \(listed(nodes.map(\.text)))"
+        case .forOneNode(let option, let nodes):
+            "\(option) is for one node, but \(nodes.count) are deployed: \(listed(nodes.map(\.text)))"
         case .unusable(let path, let value, let reason):
             "\(NixText.attributePath(path)): \(NixText.string(value)) \(reason)"
         case .twoNodes(let node): "node \"\(node)\" has different host names in two of the flakes"
@@ -38,13 +38,13 @@ enum PlanError: Explained, Equatable {
         case .noUser: "set user, or give --profile-user or --ssh-user"
         case .noHostname: "set hostname, or give --hostname"
         case .unknownInOrder(_, _, let known): "it has \(listed(known))"
-        case .hostnameForMany: "name one node, such as .#web1"
+        case .forOneNode: "name one node, such as .#web1"
         case .nothingToDeploy, .unusable, .twoNodes, .twoProfiles: nil
         }
     }
 
     /// A command line that asks for what it cannot have, or a deployment that failed before anything changed.
     var exitCode: ExitCode {
-        if case .hostnameForMany = self { .usage } else { .failed }
+        if case .forOneNode = self { .usage } else { .failed }
     }
 }

@@ -19,7 +19,7 @@ struct PlanMaker: Sendable {
         }
         nodes.removeAll(where: \.profiles.isEmpty)
         if nodes.isEmpty { throw .nothingToDeploy }
-        if overrides.isForOneNode && nodes.count > 1 { throw .hostnameForMany(nodes.map(\.name)) }
+        if let option = overrides.forOneNode, nodes.count > 1 { throw .forOneNode(option: option, nodes.map(\.name)) }
         return Plan(nodes: nodes.sorted { $0.name < $1.name })
     }
 

@@ -42,6 +42,12 @@ enum Elevation: Sendable {
         program(prefix) == "su" ? prefix + ["-c", shellQuoted(command)] : prefix + command
     }
 
+    /// A program's last line without the question before it, which `su` writes on the same one.
+    static func reason(_ line: String) -> String {
+        let question = "Password: "
+        return line.hasPrefix(question) ? String(line.dropFirst(question.count)) : line
+    }
+
     /// The program that a prefix starts.
     static func program(_ prefix: [String]) -> String { prefix.first.map(baseName) ?? "" }
 

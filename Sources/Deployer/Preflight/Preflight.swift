@@ -9,6 +9,8 @@ struct Preflight: Sendable {
     let agents: AgentBinary
     let console: Console
     let copier: Copier
+    /// Nothing will be activated, so that nobody need know whether a lost login ends the watch over it.
+    var onlyLooks = false
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
 
@@ -51,7 +53,8 @@ struct Preflight: Sendable {
     ) async throws -> Look {
         let groups = Preflight.groups(of: profiles)
         let marker = try Nonce.random()
-        let loginEnd = LoginEndQuery(sshUser: destination.user, users: profiles.map(\.user), marker: marker)
+        let users = onlyLooks ? [] : profiles.map(\.user)
+        let loginEnd = LoginEndQuery(sshUser: destination.user, users: users, marker: marker)
         let query = NodeFactsQuery(
             agents: agents.paths,
             groups: groups.map {
@@ -142,7 +145,7 @@ struct Preflight: Sendable {
             let trial = elevation.applied(to: probe)
             let result = try await Self.answer(remote, trial.words, input: trial.input)
             if result.exit.isSuccess { return elevation }
-            reason = lastLines(1, of: result.errorText).first ?? ""
+            reason = Elevation.reason(lastLines(1, of: result.errorText).first ?? "")
             console.tell(.warn, PreflightError.wrongPassword(elevation: prefix, reason: reason).description)
         }
         throw PreflightError.wrongPassword(elevation: prefix, reason: reason)

@@ -173,7 +173,7 @@ struct PlanMakerTests {
         let maker = PlanMaker(overrides: Overrides(hostnames: ["h"]), localUser: "me")
         let one = node(["p": definition()], hostname: nil)
         #expect(try maker.plan([evaluation(["a": one])]).nodes.map(\.hostname) == ["h"])
-        let error = PlanError.hostnameForMany([NodeName("a"), NodeName("b")])
+        let error = PlanError.forOneNode(option: "--hostname", [NodeName("a"), NodeName("b")])
         #expect(throws: error) { try maker.plan([evaluation(["a": one, "b": one])]) }
         #expect(error.exitCode == .usage)
         #expect(throws: PlanError.noHostname(NodeName("a"))) {
