@@ -163,12 +163,11 @@ struct PreflightTests {
         #expect(result.exit == .code(0))
         #expect(result.errorOutput == [])
         // Where `loginctl` speaks, and a value has blanks.
-        let question = query.question.replacing("[ -d /run/systemd/system ]", with: "true")
+        let script =
+            "grep() { :; }; loginctl() { echo KillUserProcesses=yes; echo KillOnlyUsers=deploy x; }\n"
+            + "say() { echo m \"$*\"; }\n"
+            + query.question.replacing("[ -d /run/systemd/system ]", with: "true")
             .replacing("command -v timeout", with: "false")
-        let script = """
-            say() { echo m "$*"; }; grep() { :; }; loginctl() { echo KillUserProcesses=yes; echo KillOnlyUsers=deploy x; }
-            \(question)
-            """
         let told = try await LocalCommand(["sh", "-c", script]).run().text
         #expect(told.hasPrefix("m KillUserProcesses=yes\nm KillOnlyUsers=deploy x\nm linger a b "), "\(told)")
     }

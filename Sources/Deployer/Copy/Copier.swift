@@ -222,8 +222,13 @@ extension CopyError: Explained, CustomStringConvertible {
     }
 
     var hint: String? {
-        guard description.contains("lacks a valid signature") else { return "nothing was activated" }
+        guard CopyError.isAboutSignatures(description) else { return "nothing was activated" }
         return "the SSH user is not trusted by the node's Nix: add it to trusted-users there, or sign with "
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
+    }
+
+    /// In the words of the node's Nix, then in those of newer ones.
+    private static func isAboutSignatures(_ text: String) -> Bool {
+        text.contains("lacks a valid signature") || text.contains("lacks a signature by a trusted key")
     }
 }

@@ -9,10 +9,10 @@ struct Preflight: Sendable {
     let agents: AgentBinary
     let console: Console
     let copier: Copier
-    /// Nothing will be activated, so that nobody need know whether a lost login ends the watch over it.
-    var onlyLooks = false
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
+    /// Whether activations follow that have to outlive their login.
+    var startsGuardians = true
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
@@ -53,8 +53,9 @@ struct Preflight: Sendable {
     ) async throws -> Look {
         let groups = Preflight.groups(of: profiles)
         let marker = try Nonce.random()
-        let users = onlyLooks ? [] : profiles.map(\.user)
-        let loginEnd = LoginEndQuery(sshUser: destination.user, users: users, marker: marker)
+        let loginEnd =
+            startsGuardians
+            ? LoginEndQuery(sshUser: destination.user, users: profiles.map(\.user), marker: marker) : nil
         let query = NodeFactsQuery(
             agents: agents.paths,
             groups: groups.map {
