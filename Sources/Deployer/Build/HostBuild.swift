@@ -14,14 +14,15 @@ struct HostBuild: Sendable {
     func run(_ profiles: [PlannedProfile], on host: Destination, for target: ReadyConnection, _ node: NodeName)
         async throws
     {
-        let machine = try await preflight.connect(host, []).connection
+        let activity = Activity(.remoteBuild, node: node)
+        let machine = try await console.during(activity) { try await preflight.connect(host, []).connection }
         do {
-            let remote = RemoteBuild(copier: copier, builder: builder, console: console)
-            let derivations = Installables.merged(profiles.flatMap(\.derivations))
-            try await console.during(Activity(.remoteBuild, node: node), "building on \(host)") {
-                try await remote.run(derivations, of: profiles, on: machine, node)
+            try await console.during(activity, "building on \(host)") {
+                try await build(profiles, on: machine, node)
             }
-            try await send(profiles, from: machine, to: target, node)
+            try await console.during(Activity(.copy, node: node), "copying from \(host)") {
+                try await send(profiles, from: machine, to: target, node)
+            }
         } catch {
             await machine.login.close()
             throw error
@@ -29,20 +30,24 @@ struct HostBuild: Sendable {
         await machine.login.close()
     }
 
+    /// Builds them in that machine's store, and signs them there.
+    private func build(_ profiles: [PlannedProfile], on machine: ReadyConnection, _ node: NodeName) async throws {
+        let remote = RemoteBuild(copier: copier, builder: builder, console: console)
+        let derivations = Installables.merged(profiles.flatMap(\.derivations))
+        try await remote.run(derivations, of: profiles, on: machine, node)
+        guard let signingKey else { return }
+        try await copier.withStore(of: machine) { store in
+            try await builder.sign(profiles, key: signingKey, in: store)
+        } onBytes: { _ in
+        }
+    }
+
     private func send(
         _ profiles: [PlannedProfile], from machine: ReadyConnection, to target: ReadyConnection, _ node: NodeName
     ) async throws {
-        if let signingKey {
-            try await copier.withStore(of: machine) { store in
-                try await builder.sign(profiles, key: signingKey, in: store)
-            } onBytes: { _ in
-            }
-        }
-        try await console.during(Activity(.copy, node: node), "copying from \(machine.destination)") {
-            try await copier.copy(
-                Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
-                usesSubstitutes: !profiles.contains(where: \.fastConnection))
-        }
+        try await copier.copy(
+            Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
+            usesSubstitutes: !profiles.contains(where: \.fastConnection))
     }
 }
 

@@ -21,9 +21,9 @@ struct RemoteBuild: Sendable {
 }
 
 extension Builder {
-    /// The command line of a build in another store.
+    /// The command line of a build in another store; what the user adds may be about flakes.
     func remoteBuildWords(_ derivations: [Derivation], store: String) -> [String] {
-        ["nix", "--extra-experimental-features", "nix-command", "build", "--no-link", "--store", store]
+        ["nix", "--extra-experimental-features", "nix-command flakes", "build", "--no-link", "--store", store]
             + ["--eval-store", "auto"] + Installables.build(derivations, nix.version) + extraArguments
     }
 

@@ -163,10 +163,15 @@ extension CopyError: Explained, CustomStringConvertible {
     }
 
     var hint: String? {
-        guard case .nix(_, let lines) = self, lines.contains(where: { $0.contains("lacks a valid signature") }) else {
+        guard case .nix(_, let lines) = self, lines.contains(where: CopyError.isAboutSignatures) else {
             return "nothing was activated"
         }
         return "the SSH user is not trusted by the node's Nix: add it to trusted-users there, or sign with "
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
+    }
+
+    /// In the words of the node's Nix, then in those of newer ones.
+    private static func isAboutSignatures(_ line: String) -> Bool {
+        line.contains("lacks a valid signature") || line.contains("lacks a signature by a trusted key")
     }
 }

@@ -9,10 +9,10 @@ struct Preflight: Sendable {
     let agents: AgentBinary
     let console: Console
     let copier: Copier
-    /// Nothing will be activated, so that nobody need know whether a lost login ends the watch over it.
-    var onlyLooks = false
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
+    /// Whether activations follow that have to outlive their login.
+    var startsGuardians = true
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
@@ -83,7 +83,7 @@ struct Preflight: Sendable {
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { !onlyLooks && (agent != nil || $0.agentPath != nil) },
+                destination, remote, profiles.filter { startsGuardians && (agent != nil || $0.agentPath != nil) },
                 elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)

@@ -13,6 +13,11 @@ struct ReadyNode: Sendable {
         return connection
     }
 
+    /// Whether a profile is activated as deploy-rs does it, by what lies in its closure.
+    func usesClosureAgent(for profile: PlannedProfile) -> Bool {
+        connections[profile.destination]?.usesClosureAgent(for: profile) ?? false
+    }
+
     /// The connection that the node's daemon trusts most.
     func sender() throws(PreflightError) -> ReadyConnection {
         let sorted = connections.values.sorted { $0.destination.description < $1.destination.description }
