@@ -97,7 +97,8 @@ struct DecoderTests {
 
     /// What follows the marker in each line that was traced.
     private func traces(_ version: String) throws -> [Substring] {
-        let lines = try sample("answer-\(version).log").split(separator: "\n").compactMap { line in
+        let text = try sample("answer-\(version).log")
+        let lines: [Substring] = text.split(separator: "\n").compactMap { line in
             line.firstRange(of: "deploy-swift ").map { line[$0.upperBound...].dropFirst(33) }
         }
         try #require(lines.count == 2)
