@@ -12,6 +12,7 @@ struct Run: Sendable {
     let askPassword: @Sendable (String) async throws -> Secret?
     /// Absolute path of this `deploy`.
     let program: String
+    private let meter = LinkMeter()
     let user = LocalAccount(environment: currentEnvironment())
 
     /// Deploys what was asked for.
@@ -236,7 +237,11 @@ struct Run: Sendable {
             builder: builder, copier: copier)
     }
 
-    private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }
+    private var copier: Copier {
+        Copier(
+            console: console, checksSignatures: options.checksigs,
+            meter: options.compression == .auto ? meter : nil)
+    }
 
     private func looks() -> Preflights {
         Preflights(limit: options.limits.logins) { [self] in

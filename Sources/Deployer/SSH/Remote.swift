@@ -24,6 +24,9 @@ protocol Remote: Sendable {
     /// False once the connection is known to have ended; commands on it then fail.
     var isOpen: Bool { get async }
 
+    /// True where what it carries is compressed, or nothing is to be gained by that.
+    var isCompressed: Bool { get async }
+
     /// Ends the connection; commands still running lose their channel, and may go on at the node.
     func close() async
 }
@@ -108,13 +111,27 @@ extension Remote {
         try await run(words, input: RemoteInput(input), limit: limit)
     }
 
+    /// Does work over this connection; cancelling it ends the connection, so that nothing waits for a dead one.
+    func during<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        try await withTaskCancellationHandler {
+            try await work()
+        } onCancel: {
+            Task { await close() }
+        }
+    }
+
     /// Runs a command to its end, whatever its exit status.
     ///
-    /// - Parameter limit: bytes kept of each output
-    func run(_ words: [String], input: RemoteInput, limit: Int = 16 << 20) async throws -> RemoteResult {
+    /// - Parameters:
+    ///   - limit: bytes kept of each output
+    ///   - onOutput: called whenever it has written something
+    func run(
+        _ words: [String], input: RemoteInput, limit: Int = 16 << 20, onOutput: @Sendable () -> Void = {}
+    ) async throws -> RemoteResult {
         let process = try await start(words, input: input)
         var result = RemoteResult(exit: .code(0), output: [], errorOutput: [])
         for try await piece in process.output {
+            onOutput()
             switch piece {
             case .stdout(let bytes): result.output += bytes.prefix(max(0, limit - result.output.count))
             case .stderr(let bytes): result.errorOutput += bytes.prefix(max(0, limit - result.errorOutput.count))
@@ -144,11 +161,13 @@ struct Destination: Sendable, Hashable, CustomStringConvertible {
     var fallbacks: [String] = []
     /// This machine, without SSH.
     var isLocal = false
+    /// As with `Compression yes` in the SSH configuration.
+    var compresses = false
 
     var description: String { isLocal ? "this machine" : "\(user)@\(host)" }
 
     /// Every way to the node, as a destination without others.
     var ways: [Destination] {
-        ([host] + fallbacks).map { Destination(host: $0, user: user, options: options) }
+        ([host] + fallbacks).map { Destination(host: $0, user: user, options: options, compresses: compresses) }
     }
 }
