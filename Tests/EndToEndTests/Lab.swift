@@ -24,9 +24,9 @@ struct Lab: Sendable {
         URL(fileURLWithPath: currentEnvironment()[name] ?? "/").resolvingSymlinksInPath().path
     }
 
-    /// Where a program is that all nodes have; nil if they do not.
-    static func programOnNodes(_ name: String) -> String? {
-        locateProgram(name, path: ["bin", "sbin"].map { "\(nodeRoot)/usr/\($0)" }.joined(separator: ":"))
+    /// Whether a root has a program.
+    static func has(_ name: String, in root: String) -> Bool {
+        locateProgram(name, path: ["bin", "sbin"].map { "\(root)/usr/\($0)" }.joined(separator: ":")) != nil
     }
 
     /// Runs work with a lab that is taken down afterwards, whatever happens.
