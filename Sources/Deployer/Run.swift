@@ -16,6 +16,7 @@ struct Run: Sendable {
     var environment = currentEnvironment()
     /// Runs a `nix copy`; a stand-in where nodes are simulated.
     var runCopy: Copier.Runner = { try await $0.run() }
+    private let meter = LinkMeter()
     let user = LocalAccount(environment: currentEnvironment())
 
     /// Deploys what was asked for.
@@ -243,7 +244,11 @@ struct Run: Sendable {
             builder: builder, copier: copier)
     }
 
-    private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs, run: runCopy) }
+    private var copier: Copier {
+        Copier(
+            console: console, checksSignatures: options.checksigs,
+            meter: options.compression == .auto ? meter : nil, run: runCopy)
+    }
 
     private func looks() -> Preflights {
         Preflights(options.limits) { [self] copies in

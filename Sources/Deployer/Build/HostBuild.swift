@@ -36,9 +36,8 @@ struct HostBuild: Sendable {
         let derivations = Installables.merged(profiles.flatMap(\.derivations))
         try await remote.run(derivations, of: profiles, on: machine, node)
         guard let signingKey else { return }
-        try await copier.withStore(of: machine) { store in
+        try await copier.withStore(of: machine, node) { store in
             try await builder.sign(profiles, key: signingKey, in: store)
-        } onBytes: { _ in
         }
     }
 
@@ -52,20 +51,20 @@ struct HostBuild: Sendable {
 }
 
 extension ReadyConnection {
-    /// URL of its store as a source, over the system's `ssh`: from a `unix://` store Nix reads the files themselves, here.
+    /// URL of its store as a source, over the system's `ssh`.
     fileprivate var copySource: String {
         let host = destination.bareHost
-        return "ssh-ng://\(destination.user)@\(host.contains(":") ? "[\(host)]" : host)?remote-program=\(nixDaemon)"
+        return store.sourceURL("\(destination.user)@\(host.contains(":") ? "[\(host)]" : host)")
     }
 }
 
 extension Builder {
     /// Signs what another store holds.
-    fileprivate func sign(_ profiles: [PlannedProfile], key: String, in store: String) async throws {
+    fileprivate func sign(_ profiles: [PlannedProfile], key: String, in store: ServedStore) async throws {
         var remote = self
-        remote.nix.environment = Copier.environment(nix.environment)
+        remote.nix.environment = store.environment(nix.environment)
         do {
-            _ = try await remote.nix.run(signWords(profiles, key: key) + ["--store", store], outputLimit: 1 << 20)
+            _ = try await remote.nix.run(signWords(profiles, key: key) + ["--store", store.url], outputLimit: 1 << 20)
         } catch NixError.failed(let failure) {
             throw BuildError.signingFailed(key: key, failure)
         }

@@ -32,6 +32,7 @@ extension Options {
               --agent FILE           agent to send; closure: the closures' own, as deploy-rs does
               --local                deploy to this machine, without SSH
               --ssh-transport NAME   automatic, libssh2 or openssh
+              --compress auto|on|off   compress copies: auto, over slow links
           -d, --debug-logs           show every command
               --log-dir DIR          write logs there too
               --timings [FILE.html]  tell where the time went; with FILE also as a page with a timeline

@@ -54,17 +54,25 @@ struct Preflight: Sendable {
         _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile]
     ) async throws -> Look {
         let groups = Preflight.groups(of: profiles)
+        let marker = try Nonce.random()
+        let loginEnd =
+            startsGuardians
+            ? LoginEndQuery(sshUser: destination.user, users: profiles.map(\.user), marker: marker) : nil
         let query = NodeFactsQuery(
             agents: agents.paths,
             groups: groups.map {
                 .init(
                     elevation: $0[0].elevation, agentPath: $0[0].agentPath, profiles: $0.map(\.location))
             },
-            marker: try Nonce.random())
+            loginEnd: loginEnd, marker: marker)
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
-        guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
+        guard facts.nixDaemon ?? facts.nixStore != nil else { throw PreflightError.noNix }
+        let store = NodeStore(daemon: facts.nixDaemon, store: facts.nixStore)
+        if facts.nixDaemon == nil {
+            console.tell(.debug, "there is no nix-daemon: copies go over ssh://", node: profiles.first?.node)
+        }
         try facts.checkInstalled(profiles)
         var agent = agents.path(for: facts.system)
         let isAgentThere = agent.map(facts.agents.contains) ?? true
@@ -81,12 +89,12 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
+            store: store, agent: agent, elevations: elevations, system: facts.system,
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { startsGuardians && (agent != nil || $0.agentPath != nil) },
-                elevations))
+                destination, loginEnd?.endangered(answer.text) ?? [], remote,
+                profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await copies.use {

@@ -49,7 +49,7 @@ struct ReadyNode: Sendable {
 struct ReadyConnection: Sendable {
     let destination: Destination
     let login: NodeLogin
-    let nixDaemon: String
+    let store: NodeStore
     /// Store path of the agent for this node; nil where there is none, and the closures' own `activate-rs` has to do.
     let agent: String?
     let elevations: [[String]: Elevation]

@@ -18,6 +18,7 @@ final class SimulatedRemote: Remote {
     }
 
     var doubt: HostDoubt? { nil }
+    var isCompressed: Bool { true }
     var isOpen: Bool { isClosed.withLock { !$0 } }
 
     func close() async {
