@@ -68,6 +68,7 @@ struct Preflight: Sendable {
         if agent == nil, let node = profiles.first?.node {
             console.tell(.info, "no agent for \(facts.system) is sent: the closures' own are driven", node: node)
         }
+        if let name = facts.missingUsers.min() { throw PreflightError.noUser(name) }
         var elevations: [[String]: Elevation] = [:]
         for prefix in facts.elevations.keys.sorted(by: { $0.description < $1.description }) {
             let isInteractive = profiles.contains { $0.elevation == prefix && $0.interactiveSudo }
