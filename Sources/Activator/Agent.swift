@@ -42,6 +42,8 @@ struct Agent: Sendable {
         if request.dryActivate {
             return await DryRun(request: request, link: link, environment: environment, reporter: reporter).run()
         }
+        let heartbeat = request.session == nil ? nil : Heartbeat(reporter)
+        defer { withExtendedLifetime(heartbeat) {} }
         return await Relay(
             link: link, environment: environment, reporter: reporter,
             logDirectory: request.session == nil ? nil : options.logDirectory
@@ -77,8 +79,12 @@ struct Agent: Sendable {
 
     private func confirm(_ request: ConfirmRequest) async throws -> Int32 {
         let link = try ProfileLink(request.profile, environment: environment)
-        let report = try await Confirm(link: link, nonce: request.nonce).run()
-        reporter("confirm", legacy: false).send(.verdict(report))
+        let reporter = reporter("confirm", legacy: false)
+        let heartbeat = Heartbeat(reporter)
+        defer { withExtendedLifetime(heartbeat) {} }
+        let event = try await Confirm(link: link, request: request).run()
+        reporter.send(event)
+        guard case .verdict(let report) = event else { return ExitCode.unknown.rawValue }
         return report.exitCode.rawValue
     }
 

@@ -15,7 +15,9 @@ enum Help {
                    [--nonce HEX [--deployer TEXT] [--activation-timeout SECONDS]
                    [--on-partial-failure rollback|warn] [--wait-lock SECONDS]]
                    with --nonce: events as JSON lines on standard output
-          confirm  PROFILE --nonce HEX       confirm it, wait for the verdict and print it
+          confirm  PROFILE --nonce HEX [--observe [--await-start]]
+                   confirm it, wait for the verdict and print it; with --observe only see how it goes, up to the
+                   moment where it can be confirmed, with --await-start even if it has not begun
           revoke   PROFILE [--nonce HEX]     take back what was committed
           status   PROFILE… [--history N]    print what is there, one JSON line a profile
           recover  [--background] [PROFILE…] finish what was interrupted: in these profiles, else in all on this

@@ -44,12 +44,13 @@ struct Nix: Sendable {
         do {
             // Another nix-env may hold the profile's own lock; nobody waits for that for ever.
             result = try await LocalCommand(launched ?? words, environment: environment)
-                .run(outputLimit: 64 << 10, timeLimit: .seconds(300))
+                .run(outputLimit: 64 << 10, timeLimit: .seconds(StandardLimits.link))
         } catch LocalCommandError.notFound(let program) {
             throw AgentError.toolMissing(program)
         }
         guard result.exit.isSuccess else {
-            let text = result.timedOut ? "ended after 300 s" : lastLines(5, of: result.errorText).joined(separator: " ")
+            let ended = "ended after \(StandardLimits.link) s"
+            let text = result.timedOut ? ended : lastLines(5, of: result.errorText).joined(separator: " ")
             throw AgentError.toolFailed(words.joined(separator: " "), result.exit, text: text)
         }
     }

@@ -82,6 +82,8 @@ struct Relay: Sendable {
     func recoverFirst(_ folder: StateFolder, _ lock: ProfileLock) async throws {
         guard let record = try Journal(folder: folder).read(), !record.isFinished else { return }
         reporter.send(.interrupted(record))
+        let limit = record.activationTimeout ?? StandardLimits.activation
+        reporter.send(.recovering(seconds: limit + StandardLimits.link))
         let report = try await Recovery(link: link, folder: folder, reporter: reporter)
             .finish(record, lock)
         reporter.send(.warning("the interrupted activation ended as \(report.verdict.rawValue), \(report.inWords)"))

@@ -15,6 +15,8 @@ final class Reporter: Sendable {
     /// What `--log-dir` asks for beside the events; ``Form/log(_:)`` has its own.
     private let log: LegacyLog?
     private let broken = Flag()
+    /// A heartbeat must not fall into the middle of another line.
+    private let turn = Mutex(())
 
     init(_ form: Form, log: LegacyLog? = nil) {
         self.form = form
@@ -84,7 +86,7 @@ final class Reporter: Sendable {
     }
 
     private func put(_ descriptor: Int32, _ line: String) {
-        if !writeAll(descriptor, line + "\n") { broken.set() }
+        if !turn.withLock({ _ in writeAll(descriptor, line + "\n") }) { broken.set() }
     }
 }
 
@@ -92,6 +94,7 @@ extension AgentEvent {
     /// How deploy-rs's users read it.
     var logLines: [(LegacyLog.Level, String)] {
         switch self {
+        case .alive, .recovering, .output: []
         case .started: [(.info, "Activating profile")]
         case .warning(let text): [(.warn, text)]
         case .locked(let holder):
@@ -107,7 +110,6 @@ extension AgentEvent {
             [(.error, "Failed unit: \(unit.text)")] + unit.lines.map { (.error, $0) }
         case .profileSet(let generation, let isNew):
             [(.debug, "Profile is on generation \(generation)\(isNew ? "" : ", which existed before")")]
-        case .output: []
         case .activationEnded(let exit, _): exit.isSuccess ? [(.info, "Activation succeeded!")] : []
         case .awaitingConfirmation(let seconds):
             [

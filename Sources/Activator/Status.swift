@@ -20,7 +20,7 @@ struct Status: Sendable {
         var activation = ProfileStatus.Activation(
             state: record.state, nonce: record.nonce, closure: record.closure, deployer: record.deployer,
             startedAt: record.startedAt, previous: record.previous, report: record.report, isGuarded: isGuarded,
-            secondsLeft: secondsLeft(record))
+            secondsLeft: record.secondsLeft)
         activation.lastLines = record.lastLines
         activation.isForBoot = record.policy.boot ? true : nil
         var status = ProfileStatus(
@@ -54,10 +54,12 @@ struct Status: Sendable {
         }
         return "\(place), its last deploy (by \(activation.deployer)) is \(activation.state.rawValue)"
     }
+}
 
-    private func secondsLeft(_ record: Record) -> Int? {
-        guard record.state == .awaitingConfirmation, record.bootID == currentBootID(), let deadline = record.deadline
-        else { return nil }
+extension Record {
+    /// Until the node rolls back; nil where it does not wait for a confirmation.
+    var secondsLeft: Int? {
+        guard state == .awaitingConfirmation, bootID == currentBootID(), let deadline else { return nil }
         return max(0, Int((deadline - bootTime()) / 1_000_000_000))
     }
 }

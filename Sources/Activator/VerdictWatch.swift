@@ -6,6 +6,8 @@ import Shared
 struct VerdictWatch: Sendable {
     let folder: StateFolder
     let link: ProfileLink
+    /// An activation that has not begun is waited for, not forbidden.
+    var awaitsStart = false
 
     /// Waits for it, finishing the work of a guardian that dies.
     ///
@@ -24,6 +26,7 @@ struct VerdictWatch: Sendable {
             let holder = try ProfileLock.holder(in: folder)
             guard let record = try Journal(folder: folder).record(id) else {
                 guard holder?.nonce == id else {
+                    if awaitsStart { continue }
                     if isRefused { throw ConfirmError.unknownNonce(link: link.path, state: Status(link: link).inWords) }
                     // Who is told "unknown" says that nothing was changed: one that is only slow to begin must not make
                     // that a lie. First forbid it, then look once more.
@@ -47,7 +50,7 @@ struct VerdictWatch: Sendable {
                 continue
             }
             try onChange(record)
-            if isFree { return try await takeOver(record) }
+            if isFree { return try await takeOver(record, onChange) }
         }
         throw CancellationError()
     }
@@ -62,10 +65,12 @@ struct VerdictWatch: Sendable {
         }
     }
 
-    private func takeOver(_ record: Record) async throws -> VerdictReport {
+    private func takeOver(
+        _ record: Record, _ onChange: (Record) throws -> Void
+    ) async throws -> VerdictReport {
         guard let lock = try ProfileLock.tryTake(in: folder, for: record.holder) else {
             // Someone is at it already: wait for that one.
-            return try await verdict(of: record.id)
+            return try await verdict(of: record.id, onChange: onChange)
         }
         defer { lock.end() }
         if let report = try Journal(folder: folder).record(record.id)?.report { return report }

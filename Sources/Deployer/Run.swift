@@ -249,7 +249,8 @@ struct Run: Sendable {
         Preflights(limit: options.limits.logins) { [self] in
             let agents = try await AgentBinary.find(file: options.agent, program: program)
             return Preflight(
-                connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword)
+                connector: connector, agents: agents, console: console, copier: copier,
+                onlyLooks: options.command == .status, askPassword: askPassword)
         }
     }
 }

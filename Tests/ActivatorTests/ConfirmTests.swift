@@ -47,6 +47,56 @@ extension AgentTests {
             #expect(try await agent.end().exit == .code(0))
         }
 
+        private func observation(_ request: ActivateRequest, awaitsStart: Bool = false) -> AgentCommand {
+            var observation = ConfirmRequest(profile: request.profile, nonce: request.session?.nonce ?? "")
+            observation.observes = true
+            observation.awaitsStart = awaitsStart
+            return .confirm(observation)
+        }
+
+        @Test func whoOnlyObservesIsToldThatItCanBeConfirmedAndThenHowItEnded() async throws {
+            let request = node.request(try await node.tracing("new", "echo waiting; sleep 0.3"))
+            let agent = try node.start(.activate(request))
+            try await agent.line("waiting")
+            let seen = try await node.run(observation(request))
+            guard case .awaitingConfirmation(let seconds) = seen.events.first, seen.events.count == 1 else {
+                Issue.record("expected that it waits: \(seen.events)")
+                return
+            }
+            #expect(seconds <= request.confirmTimeout)
+            #expect(seen.exit == .code(ExitCode.unknown.rawValue))
+            #expect(try node.journal()?.state == .awaitingConfirmation)
+            #expect(try await node.confirm(request).verdict?.verdict == .committed)
+            #expect(try await node.run(observation(request)).verdict?.verdict == .committed)
+            #expect(try await agent.end().exit == .code(0))
+        }
+
+        @Test func whatHasNotBegunIsForbiddenUnlessItIsAwaited() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let observer = try node.start(observation(request, awaitsStart: true))
+            try await observer.shows { observer.heartbeats > 1 }
+            let agent = try node.start(.activate(request))
+            let seen = try await observer.end().events
+            guard case .awaitingConfirmation = seen.first else {
+                Issue.record("expected that it waits: \(seen)")
+                return
+            }
+            #expect(try await node.confirm(request).verdict?.verdict == .committed)
+            #expect(try await agent.end().exit == .code(0))
+            let other = node.request(try await node.tracing("other"))
+            #expect(try await node.run(observation(other)).errorOutput.contains("no activation of this nonce"))
+            #expect(try await node.activate(other).verdict?.verdict == .failed)
+        }
+
+        @Test func anActivationAndItsConfirmationGiveSignsOfLife() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            try await agent.shows { agent.heartbeats > 1 }
+            _ = try await node.confirm(request)
+            _ = try await agent.end()
+        }
+
         @Test func aCanaryThatIsMerelyGoneConfirmsNothing() async throws {
             try await node.generations([try await node.tracing("old")])
             let request = node.request(try await node.tracing("new"), confirmTimeout: 1)

@@ -33,6 +33,7 @@ final class RunningAgent: Sendable {
         var output = ""
         var errorOutput = ""
         var events: [AgentEvent] = []
+        var heartbeats = 0
     }
 
     let process: LocalProcess
@@ -54,7 +55,9 @@ final class RunningAgent: Sendable {
                 }
                 state.output += String(decoding: bytes, as: UTF8.self)
                 for line in state.splitter.add(bytes) {
-                    if let event = try? JSONLine.decode(AgentEvent.self, from: line) { state.events.append(event) }
+                    guard let event = try? JSONLine.decode(AgentEvent.self, from: line) else { continue }
+                    // When they come is chance.
+                    if event == .alive { state.heartbeats += 1 } else { state.events.append(event) }
                 }
             }
             continuation.yield()
@@ -70,12 +73,20 @@ final class RunningAgent: Sendable {
 
     var events: [AgentEvent] { state.state.withLock { $0.events } }
 
+    /// How often it has said that it lives.
+    var heartbeats: Int { state.state.withLock { $0.heartbeats } }
+
+    /// Waits until this holds; looks whenever it has written more.
+    func shows(_ isTrue: () -> Bool) async throws {
+        if isTrue() { return }
+        for await _ in news where isTrue() { return }
+        if isTrue() { return }
+        throw Missing.event(after: events, errorOutput: state.state.withLock { $0.errorOutput })
+    }
+
     /// Waits until an event fits.
     func event(_ fits: (AgentEvent) -> Bool) async throws {
-        if events.contains(where: fits) { return }
-        for await _ in news where events.contains(where: fits) { return }
-        if events.contains(where: fits) { return }
-        throw Missing.event(after: events, errorOutput: state.state.withLock { $0.errorOutput })
+        try await shows { events.contains(where: fits) }
     }
 
     func awaiting() async throws {

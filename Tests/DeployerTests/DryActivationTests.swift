@@ -8,8 +8,8 @@ struct DryActivationTests {
     private func rehearse(_ node: FakeNode) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)
         let activation = DryActivation(
-            profile: scene.profile, connection: scene.connection, console: scene.console, mode: scene.mode,
-            nonce: ActivationScene.nonce, tail: OutputTail())
+            profile: scene.profile, connection: DryConnection(scene.connection), console: scene.console,
+            mode: scene.mode, nonce: ActivationScene.nonce, tail: OutputTail())
         return await activation.run()
     }
 

@@ -18,11 +18,13 @@ private let confirmLine =
 
 @Suite(.timeLimit(.minutes(1)))
 struct ProfileActivationTests {
-    private func run(_ node: FakeNode) async throws -> ProfileOutcome {
+    private func run(
+        _ node: FakeNode, silence: Duration = Pulse.limit, firstWord: Duration = Preflight.answerLimit
+    ) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)
         let activation = ProfileActivation(
             profile: scene.profile, connection: scene.connection, connector: scene.connector, console: scene.console,
-            mode: scene.mode, nonce: ActivationScene.nonce, tail: OutputTail())
+            mode: scene.mode, nonce: ActivationScene.nonce, tail: OutputTail(), silence: silence, firstWord: firstWord)
         return await activation.run()
     }
 
@@ -62,12 +64,63 @@ struct ProfileActivationTests {
         #expect(report(try await run(node)) == rolledBack)
     }
 
+    /// One that was made before the activation ended would not show that the node can still be reached.
+    @Test func onlyAConnectionThatIsNewerThanTheCanaryConfirms() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), breaks: true))
+            .on("confirm", .events(.awaitingConfirmation(seconds: 30)), .events(.verdict(committed)))
+        #expect(report(try await run(node)) == committed)
+        let sent = node.commands.map { $0.joined(separator: " ") }
+        #expect(sent == [activateLine, confirmLine + " --observe", confirmLine])
+        #expect(node.connections == 2)
+    }
+
+    @Test func whereNothingIsHeardTheNodeIsAskedOverAnotherConnectionAsWell() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), hangs: true))
+            .on("confirm", .events(.awaitingConfirmation(seconds: 30)), .events(.verdict(committed)))
+        #expect(report(try await run(node, silence: .milliseconds(50))) == committed)
+        let sent = node.commands.map { $0.joined(separator: " ") }
+        #expect(sent == [activateLine, confirmLine + " --observe --await-start", confirmLine])
+    }
+
+    @Test func aConfirmationOverALinkThatFallsSilentIsMadeAgain() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .awaitingConfirmation(seconds: 30), hangs: true))
+            .on("confirm", FakeNode.Answer(hangs: true), .events(.alive, .verdict(committed)))
+        #expect(report(try await run(node, silence: .milliseconds(50))) == committed)
+        #expect(node.connections == 2)
+    }
+
+    /// Asked while it may still begin, the node only looks; once that was given up, it forbids it.
+    @Test func anAgentThatHangsAtItsStartIsGivenUp() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.alive, hangs: true))
+            .on("--await-start", FakeNode.Answer(hangs: true))
+            .on("confirm", .failure("no such activation"))
+            .on("status", .text(try unknownStatus))
+        let outcome = try await run(node, silence: .milliseconds(50), firstWord: .milliseconds(200))
+        guard case .notActivated(let error) = outcome else {
+            Issue.record("expected that nothing was activated, not \(outcome)")
+            return
+        }
+        #expect(describe(error).contains("no such activation"))
+        let confirmations = node.commands.filter { $0.contains("confirm") }
+        #expect(confirmations.last?.joined(separator: " ") == confirmLine + " --observe")
+    }
+
+    private var unknownStatus: String {
+        get throws {
+            let status = ProfileStatus(profile: "/nix/var/nix/profiles/system", generation: old, activation: nil)
+            return try JSONLine.encode(status) + "\n"
+        }
+    }
+
     @Test func anActivationThatNeverReachedTheNodeChangedNothing() async throws {
-        let status = ProfileStatus(profile: "/nix/var/nix/profiles/system", generation: old, activation: nil)
         let node = FakeNode()
             .on("activate", FakeNode.Answer(breaks: true))
             .on("confirm", .failure("no such activation"))
-            .on("status", .text(try JSONLine.encode(status) + "\n"))
+            .on("status", .text(try unknownStatus))
         guard case .notActivated = try await run(node) else {
             Issue.record("expected that nothing was activated")
             return

@@ -3,6 +3,8 @@ import Testing
 
 @testable import Deployer
 
+private let holder = LockHolder(deployer: "bob@desk", since: 5, closure: "/nix/store/other")
+
 @Suite(.timeLimit(.minutes(1)))
 struct WatchdogTests {
     @Test func itBarksOnceWhatTheNodeIsAtHasHadItsTime() async {
@@ -16,12 +18,31 @@ struct WatchdogTests {
         #expect(ContinuousClock.now - begun < .seconds(10))
     }
 
-    @Test(arguments: [AgentEvent.started(previous: nil), .awaitingConfirmation(seconds: 600), .rollingBack(reason: "")])
+    @Test(arguments: [
+        AgentEvent.started(previous: nil), .waitingForLock(holder, seconds: 600), .awaitingConfirmation(seconds: 600),
+        .rollingBack(reason: ""),
+    ])
     func itLetsTheNodeHaveItsTime(event: AgentEvent) async throws {
         let watchdog = Watchdog(activationTimeout: nil, grace: .zero)
+        watchdog.hear(.started(previous: nil))
         // Overdue, until something else begins.
         watchdog.hear(.activationEnded(.code(0), timedOut: false))
         watchdog.hear(event)
         #expect(try await before(.now + .milliseconds(200)) { await watchdog.bark() } == nil)
+    }
+
+    @Test func aNodeThatDoesNotBeginHasItsLimitToo() async {
+        let watchdog = Watchdog(activationTimeout: nil, grace: .milliseconds(50), firstWord: .milliseconds(50))
+        await watchdog.bark()
+        #expect(!watchdog.hasBegun)
+    }
+
+    /// What it tells of someone else's activation, which it finishes first, sets no limit for ours.
+    @Test func itMayFirstFinishWhatWasInterrupted() async throws {
+        let watchdog = Watchdog(activationTimeout: nil, grace: .zero, firstWord: .zero)
+        watchdog.hear(.recovering(seconds: 600))
+        watchdog.hear(.activationEnded(.code(0), timedOut: false))
+        #expect(try await before(.now + .milliseconds(200)) { await watchdog.bark() } == nil)
+        #expect(!watchdog.hasBegun)
     }
 }

@@ -43,10 +43,7 @@ struct ReadOnlyTests {
             try await scene.lab.tool("cut", "web1")
             try await scene.node.shell("\(Script.release); until \(Script.isAwaiting); do :; done")
             try await scene.node.shell("pkill -STOP -f '[b]in/activate guardian'")
-            let journal = "\(Self.folder)/.deploy-swift/system/journal.json"
-            let deadline = #"grep -o '"deadline":[0-9]*' \#(journal) | tr -dc 0-9"#
-            let now = "tr -d . </proc/uptime | cut -d' ' -f1"
-            try await scene.node.waits(for: "[ $(\(now))0000000 -gt $(\(deadline)) ]")
+            try await scene.node.waits(for: Script.isAwaiting(noMoreThan: 0))
             #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
             try await scene.node.shell("pkill -CONT -f '[b]in/activate guardian'")
             try await scene.node.waits(for: Script.has("rolledBack"))

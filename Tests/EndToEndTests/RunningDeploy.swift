@@ -132,4 +132,12 @@ enum Script {
     }
 
     static let isAwaiting = has("awaitingConfirmation")
+
+    /// Shell condition: the wait for a confirmation of the profile `system` has no more than these seconds left.
+    static func isAwaiting(noMoreThan seconds: Int) -> String {
+        let journal = "/nix/var/nix/profiles/.deploy-swift/system/journal.json"
+        let deadline = #"grep -o '"deadline":[0-9]*' \#(journal) | tr -dc 0-9"#
+        let now = "tr -d . </proc/uptime | cut -d' ' -f1"
+        return "[ $(( $(\(now)) * 10000000 + \(seconds) * 1000000000 )) -ge $(\(deadline)) ]"
+    }
 }

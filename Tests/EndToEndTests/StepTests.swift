@@ -54,6 +54,35 @@ struct StepTests {
         }
     }
 
+    /// To hold the closures of a profile that Nix does not look for takes a program of Nix's, which can be held up.
+    @Test("R21: a guardian killed, or a power loss, before it has begun, changes nothing", arguments: [false, true])
+    func anEndWhileItIsStaged(losesPower: Bool) async throws {
+        try await Scene.with { scene in
+            let state = "/root/profiles/.deploy-swift/tool"
+            let gate = Gate(node: scene.node, program: "nix-store")
+            try await gate.install()
+            try await gate.close("before", "\(state)/root")
+            let extra = #"profilePath = "/root/profiles/tool";"#
+            try scene.fixture.write([.init(name: "tool", activation: Script.mark("one"), extra: extra)])
+            let run = try scene.lab.start([scene.fixture.flake])
+            try await scene.node.waits(for: Script.isHeld)
+            try await scene.node.shell("rm /root/gate-*; grep '\"state\":\"staged\"' \(state)/journal.json")
+            if losesPower {
+                try await scene.lab.tool("kill", "web1")
+                try await run.kill()
+                try await scene.lab.tool("boot", "web1")
+                let agent = "/nix/store/*-deploy-swift-agent/bin/activate"
+                let told = try await scene.node.shell("\(agent) recover --profile-path /root/profiles/tool")
+                #expect(told.contains("\"verdict\":\"failed\""), "\(told)")
+            } else {
+                try await scene.node.shell("pkill -9 -f '[b]in/activate guardian begin'")
+                try await expect(run, endsAs: .failed, says: "another one finishes its work", "nothing changed")
+            }
+            #expect(try await scene.node.generations("/root/profiles/tool") == [])
+            #expect(try await scene.node.marks() == [])
+        }
+    }
+
     @Test("R4, R5, A8: a link cut at any step and back before the deadline changes no verdict")
     func aLinkCutForAShortTimeAtAnyStep() async throws {
         try await Scene.with { scene in

@@ -84,6 +84,10 @@ struct SystemdUserTests {
         try await SystemdLab.withScene(options: ["--trust", "app"]) { scene in
             let app = AppProfile(scene: scene, sshUser: "app")
             try await app.deployed("one")
+            // Who only asks need not know.
+            let status = try await scene.status()
+            expect(status, is: .done, says: "generation 1")
+            #expect(!status.errorText.contains(Self.hint))
             let run = try app.start("two", then: AppProfile.hold, ["--confirm-timeout", "60"])
             try await run.says(Self.hint)
             try await scene.node.waits(for: AppProfile.isHeld)

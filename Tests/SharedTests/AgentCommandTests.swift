@@ -53,12 +53,16 @@ private var everyCommand: [AgentCommand] {
     rich.session = .init(nonce: nonce, activationTimeout: 240, deployer: "alice@laptop")
     rich.session?.onPartialFailure = .warn
     rich.session?.waitLock = 30
+    var observing = ConfirmRequest(profile: profile, nonce: nonce)
+    observing.observes = true
+    var waiting = observing
+    waiting.awaitsStart = true
     return [
         .activate(plain), .activate(rich),
         .wait(WaitRequest(closure: "/nix/store/a", tempPath: "/tmp")),
         .wait(WaitRequest(closure: "/nix/store/a", tempPath: "/tmp", activationTimeout: 9)),
         .revoke(RevokeRequest(profile: profile)), .revoke(RevokeRequest(profile: profile, nonce: nonce)),
-        .confirm(ConfirmRequest(profile: profile, nonce: nonce)),
+        .confirm(ConfirmRequest(profile: profile, nonce: nonce)), .confirm(observing), .confirm(waiting),
         .status([profile, .path("/p"), .named(user: "root", name: "system")]), .recover([.path("/p"), .path("/q")]),
         .recover([]), .recover([.path("/p")], background: true),
         .hold(["/nix/store/a", "/nix/store/b"]), .status(StatusRequest([profile], history: 5)),
@@ -119,6 +123,10 @@ func whatIsWrittenIsReadBack(command: AgentCommand) throws {
     (
         "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --nonce \(nonce) --on-partial-failure no",
         .invalidValue(option: "--on-partial-failure", value: "no", expected: "rollback or warn")
+    ),
+    (
+        "confirm --profile-path /p --nonce \(nonce) --await-start",
+        .missing("option --observe, which --await-start goes with,")
     ),
     (
         "confirm --profile-path /p --nonce xyz",

@@ -29,6 +29,8 @@ struct ActivationLog: Sendable {
             lastTexts = lastTexts.suffix(19) + [text]
             console.relay(text, from: "agent", node: profile.node)
         case .event(let event):
+            // That it lives says nothing of what it does.
+            if event == .alive { return }
             hasStarted = true
             tail.hear(event)
             tell(event)
@@ -37,6 +39,7 @@ struct ActivationLog: Sendable {
 
     private func tell(_ event: AgentEvent) {
         switch event {
+        case .alive, .recovering: break
         case .started(let previous):
             let was = previous.map { "now \(name($0))" } ?? "its first generation"
             console.report(.started(activity(.activation), previous: previous))

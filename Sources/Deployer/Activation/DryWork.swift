@@ -14,7 +14,7 @@ struct DryWork: Sendable {
                 result.outcome = await ClosureDryRun(agent: agent, console: console, tail: tail).run()
             } else {
                 let activation = DryActivation(
-                    profile: profile, connection: connection, console: console, mode: mode,
+                    profile: profile, connection: DryConnection(connection), console: console, mode: mode,
                     nonce: try Nonce.random(), tail: tail)
                 result.outcome = await activation.run()
             }

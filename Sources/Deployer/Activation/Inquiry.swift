@@ -9,50 +9,107 @@ struct Inquiry: Sendable {
     let mode: ActivationMode
     let nonce: String
 
-    /// Asks until the node has answered.
+    /// How long a connection may be silent at first.
+    var silence = Pulse.limit
+
+    private enum Answer: Sendable {
+        case outcome(ProfileOutcome)
+        /// It can be confirmed from now on, for this many seconds.
+        case awaiting(seconds: Int)
+    }
+
+    /// Asks until the node has answered; once there is something to confirm, over a connection that is newer than that.
     ///
     /// - Parameters:
     ///   - deadline: for reaching the node; at least one attempt is made
     ///   - patience: how long it may take for its answer once it is reached; no limit if nil
+    ///   - awaitsStart: an activation that has not begun may still do so
     /// - Throws: why the last attempt failed; `CancellationError`
-    func outcome(until deadline: ContinuousClock.Instant, patience: Duration?) async throws -> ProfileOutcome {
-        try await Reconnection(profile: profile, connector: connector, console: console)
-            .answer(until: deadline, patience: patience) { try await answer($0) }
+    func outcome(
+        until deadline: ContinuousClock.Instant, patience: Duration?, awaitsStart: Bool = false
+    ) async throws -> ProfileOutcome {
+        var request = ConfirmRequest(profile: profile.location, nonce: nonce)
+        request.observes = true
+        request.awaitsStart = awaitsStart
+        switch try await answer(to: request, until: deadline, patience) {
+        case .outcome(let outcome): return outcome
+        case .awaiting(let seconds):
+            console.tell(.debug, "profile \"\(profile.name)\": confirming over a new connection", node: profile.node)
+            return try await confirmation(until: max(deadline, .now + .seconds(seconds)), patience: patience)
+        }
     }
 
-    /// The outcome as the node has it; where it does not know the activation, what it does know.
-    private func answer(_ remote: any Remote) async throws -> ProfileOutcome {
-        let confirmed = try await agent(.confirm(ConfirmRequest(profile: profile.location, nonce: nonce)), remote)
-        if let report = confirmed.report { return .ended(report, nonce: nonce) }
+    /// Confirms an activation that is known to wait for that, and asks until the node has told how it ended.
+    ///
+    /// The parameters and errors are those of ``outcome(until:patience:awaitsStart:)``.
+    func confirmation(until deadline: ContinuousClock.Instant, patience: Duration?) async throws -> ProfileOutcome {
+        let request = ConfirmRequest(profile: profile.location, nonce: nonce)
+        switch try await answer(to: request, until: deadline, patience) {
+        case .outcome(let outcome): return outcome
+        // It does not answer so to a request that confirms.
+        case .awaiting: throw AgentFailure(exit: .code(ExitCode.unknown.rawValue), lines: [])
+        }
+    }
+
+    private func answer(
+        to request: ConfirmRequest, until deadline: ContinuousClock.Instant, _ patience: Duration?
+    ) async throws -> Answer {
+        try await Reconnection(profile: profile, connector: connector, console: console, silence: silence)
+            .answer(until: deadline, patience: patience) { try await answer(to: request, $0, $1) }
+    }
+
+    /// What the node says of the activation.
+    private func answer(to request: ConfirmRequest, _ remote: any Remote, _ silence: Duration) async throws -> Answer {
+        let pulse = Pulse(limit: silence)
+        let confirmed = try await pulse.during {
+            try await remote.during { try await agent(.confirm(request), remote) { pulse.beat() } }
+        }
+        if let report = confirmed.report { return .outcome(.ended(report, nonce: nonce)) }
+        if let seconds = confirmed.secondsLeft { return .awaiting(seconds: seconds) }
+        return .outcome(try await outcome(confirmed.result, remote))
+    }
+
+    /// The outcome where the agent could not tell one; where it does not know the activation, what it does know.
+    private func outcome(_ answer: RemoteResult, _ remote: any Remote) async throws -> ProfileOutcome {
         guard let status = ProfileStatus(lastLineOf: try await agent(.status([profile.location]), remote).result) else {
-            throw failure(confirmed.result)
+            throw failure(answer)
         }
         guard let known = status.activation, known.nonce == nonce else {
             // Only an agent that got to its answer has also seen to it that the activation never begins.
-            guard confirmed.result.exit == .code(ExitCode.failed.rawValue) else { throw failure(confirmed.result) }
+            guard answer.exit == .code(ExitCode.failed.rawValue) else { throw failure(answer) }
             // It holds the profile without having begun: what it could not say yet, it can say soon.
-            if status.holder?.nonce == nonce { throw failure(confirmed.result) }
-            return .notActivated(failure(confirmed.result))
+            if status.holder?.nonce == nonce { throw failure(answer) }
+            return .notActivated(failure(answer))
         }
         if let report = known.report { return .ended(report, nonce: nonce) }
-        guard !known.isGuarded else { throw failure(confirmed.result) }
+        guard !known.isGuarded else { throw failure(answer) }
         // Its guardian is gone: whoever comes next finishes its work, and that is us.
         let recovered = try await agent(.recover([profile.location]), remote)
         guard let report = recovered.report else { throw failure(recovered.result) }
         return .ended(report, nonce: nonce)
     }
 
-    private func agent(
-        _ command: AgentCommand, _ remote: any Remote
-    ) async throws -> (report: VerdictReport?, result: RemoteResult) {
-        let words = connection.agentCommand(command, options: mode.agentOptions, for: profile)
-        let result = try await remote.run(words.words, input: words.input, limit: 1 << 20)
+    private struct Said {
         var report: VerdictReport?
+        var secondsLeft: Int?
+        let result: RemoteResult
+    }
+
+    private func agent(
+        _ command: AgentCommand, _ remote: any Remote, onOutput: @Sendable () -> Void = {}
+    ) async throws -> Said {
+        let words = connection.agentCommand(command, options: mode.agentOptions, for: profile)
+        let result = try await remote.run(words.words, input: words.input, limit: 1 << 20, onOutput: onOutput)
+        var said = Said(result: result)
         for line in result.text.split(separator: "\n") {
             // Lines that are no event say nothing about the verdict.
-            if case .verdict(let found) = try? JSONLine.decode(AgentEvent.self, from: line) { report = found }
+            switch try? JSONLine.decode(AgentEvent.self, from: line) {
+            case .verdict(let report): said.report = report
+            case .awaitingConfirmation(let seconds): said.secondsLeft = seconds
+            default: break
+            }
         }
-        return (report, result)
+        return said
     }
 
     private func failure(_ result: RemoteResult) -> AgentFailure {

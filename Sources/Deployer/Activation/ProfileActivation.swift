@@ -23,6 +23,17 @@ struct ProfileActivation: Sendable {
     let mode: ActivationMode
     let nonce: String
     let tail: OutputTail
+    /// How long the node may give no sign of life before it is asked over another connection as well.
+    var silence = Pulse.limit
+    /// How long the node may take to say anything about the activation.
+    var firstWord = Preflight.answerLimit
+
+    /// What calls for another connection.
+    private enum News: Sendable {
+        /// It can be confirmed from now on, for this many seconds.
+        case canary(Int)
+        case silence
+    }
 
     private enum Finding: Sendable {
         case settled(ProfileOutcome)
@@ -34,17 +45,17 @@ struct ProfileActivation: Sendable {
     /// Runs it to its end. Cancelling leaves the node to decide by itself.
     func run() async -> ProfileOutcome {
         let started = ContinuousClock.now
-        let (canaries, canary) = AsyncStream.makeStream(of: Int.self)
+        // Only the last counts, since whoever asks after a silence sees a canary too.
+        let loss = Gate()
+        let (news, teller) = AsyncStream.makeStream(of: News.self, bufferingPolicy: .bufferingNewest(1))
         return await withTaskGroup(of: Finding.self) { group in
             group.addTask {
-                let finding = await watch(canary)
-                canary.finish()
+                let finding = await watch(teller)
+                if case .open(let error) = finding { loss.fail(error) }
+                teller.finish()
                 return finding
             }
-            group.addTask {
-                for await seconds in canaries { return await confirm(until: .now + .seconds(seconds)) }
-                return .nothing
-            }
+            group.addTask { await follow(news, since: started, until: loss) }
             var failures: [any Error] = []
             for await finding in group {
                 switch finding {
@@ -62,70 +73,56 @@ struct ProfileActivation: Sendable {
         }
     }
 
-    private var request: ActivateRequest {
-        var request = ActivateRequest(
-            closure: profile.path, profile: profile.location, tempPath: profile.tempPath ?? "/tmp",
-            confirmTimeout: profile.confirmTimeout)
-        request.magicRollback = profile.magicRollback
-        request.autoRollback = profile.autoRollback
-        request.boot = mode.boot
-        var session = ActivateRequest.Session(
-            nonce: nonce, activationTimeout: activationTimeout, deployer: mode.deployer)
-        session.onPartialFailure = profile.onPartialFailure
-        session.waitLock = mode.waitLock
-        request.session = session
-        return request
-    }
-
-    /// Seconds; the default holds only while the node waits for a confirmation afterwards.
-    private var activationTimeout: Int? {
-        profile.activationTimeout ?? (profile.magicRollback && !mode.boot ? StandardLimits.activation : nil)
-    }
+    private var activationTimeout: Duration? { profile.activationTimeout(mode).map { .seconds($0) } }
 
     // MARK: The channel that the activation was started on
 
-    private func watch(_ canary: AsyncStream<Int>.Continuation) async -> Finding {
-        let watchdog = Watchdog(activationTimeout: activationTimeout.map { .seconds($0) })
+    private func watch(_ teller: AsyncStream<News>.Continuation) async -> Finding {
+        let watchdog = Watchdog(activationTimeout: activationTimeout, firstWord: firstWord)
+        let pulse = Pulse(limit: silence)
         return await withTaskGroup(of: Finding.self) { group in
-            group.addTask { await listen(canary, watchdog) }
+            group.addTask { await listen(teller, watchdog, pulse) }
             group.addTask {
                 await watchdog.bark()
-                return .open(SilentNode())
+                return .open(SilentNode(hasBegun: watchdog.hasBegun))
+            }
+            group.addTask {
+                while true {
+                    await pulse.stops()
+                    if Task.isCancelled { return .nothing }
+                    teller.yield(.silence)
+                    pulse.beat()
+                }
             }
             defer { group.cancelAll() }
             return await group.next() ?? .nothing
         }
     }
 
-    private func listen(_ canary: AsyncStream<Int>.Continuation, _ watchdog: Watchdog) async -> Finding {
+    private func listen(
+        _ teller: AsyncStream<News>.Continuation, _ watchdog: Watchdog, _ pulse: Pulse
+    ) async -> Finding {
+        let request = profile.activation(nonce: nonce, mode)
         let command = connection.agentCommand(.activate(request), options: mode.agentOptions, for: profile)
         console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
         var log = ActivationLog(profile: profile, console: console, mode: mode, tail: tail)
         do {
             let process = try await connection.login.remote().start(command.words, input: command.input)
-            var reader = EventReader()
-            for try await output in process.output {
-                for line in reader.add(output) {
-                    if case .event(let event) = line { watchdog.hear(event) }
-                    if let outcome = heard(line, &log, canary) { return .settled(outcome) }
-                }
+            let outcome = try await process.hear(&log) { event in
+                pulse.beat()
+                watchdog.hear(event)
+                return heard(event, teller)
             }
-            for line in reader.finish() {
-                if let outcome = heard(line, &log, canary) { return .settled(outcome) }
-            }
+            if let outcome { return .settled(outcome) }
             return ended(try await process.exit(), log)
         } catch {
             return .open(error)
         }
     }
 
-    private func heard(
-        _ line: EventReader.Line, _ log: inout ActivationLog, _ canary: AsyncStream<Int>.Continuation
-    ) -> ProfileOutcome? {
-        log.tell(line)
-        guard case .event(let event) = line else { return nil }
+    private func heard(_ event: AgentEvent, _ teller: AsyncStream<News>.Continuation) -> ProfileOutcome? {
         switch event {
-        case .awaitingConfirmation(let seconds): canary.yield(seconds)
+        case .awaitingConfirmation(let seconds): teller.yield(.canary(seconds))
         case .locked(let holder): return .locked(holder)
         case .verdict(let report): return .ended(report, nonce: nonce)
         default: break
@@ -141,25 +138,53 @@ struct ProfileActivation: Sendable {
         return .open(failure)
     }
 
-    // MARK: The confirmation, always over a new connection
+    // MARK: The second way, always over new connections
 
     private var inquiry: Inquiry {
         Inquiry(
-            profile: profile, connection: connection, connector: connector, console: console, mode: mode, nonce: nonce)
+            profile: profile, connection: connection, connector: connector, console: console, mode: mode, nonce: nonce,
+            silence: silence)
     }
 
-    private func confirm(until deadline: ContinuousClock.Instant) async -> Finding {
-        do {
-            return .settled(try await inquiry.outcome(until: deadline, patience: rollbackLimit))
-        } catch {
-            return .open(error)
+    /// Confirms once it can be confirmed, and asks how it stands where the first way gives no sign of life.
+    private func follow(
+        _ news: AsyncStream<News>, since started: ContinuousClock.Instant, until loss: Gate
+    ) async -> Finding {
+        var finding = Finding.nothing
+        for await one in news {
+            do {
+                switch one {
+                case .canary(let seconds):
+                    let deadline = ContinuousClock.now + .seconds(seconds)
+                    return .settled(try await inquiry.confirmation(until: deadline, patience: rollbackLimit))
+                case .silence:
+                    let text = "nothing was heard for \(silence); asking over a new connection as well"
+                    console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
+                    return try await look(since: started, until: loss).map { .settled($0) } ?? .nothing
+                }
+            } catch {
+                finding = error is CancellationError ? .nothing : .open(error)
+            }
+        }
+        return finding
+    }
+
+    /// Asks how it stands, confirming it in time; nil once the first way is lost, since what has not begun then never may.
+    private func look(since started: ContinuousClock.Instant, until loss: Gate) async throws -> ProfileOutcome? {
+        try await withThrowingTaskGroup(of: ProfileOutcome?.self) { group in
+            group.addTask { try await outcome(since: started, awaitsStart: true) }
+            group.addTask {
+                // It only ever fails, with what the first way says itself.
+                try? await loss.wait()
+                return nil
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? nil
         }
     }
 
     /// For the node to put itself back, once it has begun to.
-    private var rollbackLimit: Duration {
-        Watchdog.rollbackLimit(activationTimeout.map { .seconds($0) }) + Watchdog.grace
-    }
+    private var rollbackLimit: Duration { Watchdog.rollbackLimit(activationTimeout) + Watchdog.grace }
 
     // MARK: After the channel was lost
 
@@ -170,22 +195,31 @@ struct ProfileActivation: Sendable {
         let text = "contact was lost (\(describe(failure))); asking the node over new connections"
         console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
         do {
-            // Its own deadline is over already where it has said nothing for that long.
-            if failures.contains(where: { $0 is SilentNode }) {
+            switch failures.lazy.compactMap({ $0 as? SilentNode }).first {
+            case .none: return try await outcome(since: started, awaitsStart: false)
+            // Its own deadline is over already.
+            case .some(let silent) where silent.hasBegun:
                 return try await inquiry.outcome(until: .now, patience: Preflight.answerLimit)
+            case .some:
+                return try await inquiry.outcome(until: deadline(since: started), patience: Preflight.answerLimit)
             }
-            let deadline = max(started + ownLimits, .now) + Watchdog.grace
-            let patience = activationTimeout == nil ? nil : (deadline - .now) + rollbackLimit
-            return try await inquiry.outcome(until: deadline, patience: patience)
         } catch {
             return .unknown(failure)
         }
     }
 
-    /// What the node itself allows from the start of the activation to the end of its confirmation.
-    private var ownLimits: Duration {
+    private func outcome(since started: ContinuousClock.Instant, awaitsStart: Bool) async throws -> ProfileOutcome {
+        let deadline = deadline(since: started)
+        let patience = activationTimeout == nil ? nil : (deadline - .now) + rollbackLimit
+        return try await inquiry.outcome(until: deadline, patience: patience, awaitsStart: awaitsStart)
+    }
+
+    /// When what the node itself allows, from the start of the activation to the end of its confirmation, is over.
+    private func deadline(since started: ContinuousClock.Instant) -> ContinuousClock.Instant {
         let needsConfirmation = profile.magicRollback && !mode.boot
-        return .seconds(mode.waitLock + (activationTimeout ?? 0) + (needsConfirmation ? profile.confirmTimeout : 0))
+        let confirmation = needsConfirmation ? profile.confirmTimeout : 0
+        let limits = .seconds(mode.waitLock + confirmation) + (activationTimeout ?? .zero)
+        return max(started + limits, .now) + Watchdog.grace
     }
 }
 

@@ -34,7 +34,9 @@ struct ProfileRevocation: Sendable {
         console.tell(.warn, text, node: profile.node)
         do {
             return try await Reconnection(profile: profile, connector: connector, console: console)
-                .answer(until: deadline, patience: min(limit, Watchdog.grace)) { try await revoke(over: $0) }
+                .answer(until: deadline, patience: min(limit, Watchdog.grace)) { remote, _ in
+                    try await revoke(over: remote)
+                }
         } catch {
             return .unknown(error)
         }
@@ -46,14 +48,10 @@ struct ProfileRevocation: Sendable {
         let command = connection.agentCommand(.revoke(request), options: mode.agentOptions, for: profile)
         var log = ActivationLog(profile: profile, console: console, mode: mode, tail: tail)
         let process = try await remote.start(command.words, input: command.input)
-        var reader = EventReader()
-        for try await output in process.output {
-            for line in reader.add(output) {
-                log.tell(line)
-                if case .event(.verdict(let report)) = line { return outcome(report) }
-            }
+        let verdict = try await process.hear(&log) { event -> VerdictReport? in
+            if case .verdict(let report) = event { report } else { nil }
         }
-        for line in reader.finish() { log.tell(line) }
+        if let verdict { return outcome(verdict) }
         let failure = AgentFailure(exit: try await process.exit(), lines: log.lastTexts)
         guard case .code = failure.exit else { throw failure }
         return .notRevoked(committed, failure)

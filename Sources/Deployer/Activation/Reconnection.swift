@@ -5,10 +5,17 @@ struct Reconnection: Sendable {
     let profile: PlannedProfile
     let connector: any Connector
     let console: Console
+    /// How long the first connection may be silent while an agent speaks that gives signs of life; each one after a
+    /// silent one twice as long, up to ``longest``.
+    var silence = Pulse.limit
 
-    /// How long the first attempt to log in may take, each later one twice as long: a link that lost the first packets
+    /// How long the first attempt to log in may take, each after one that took too long twice as long: a link that lost the first packets
     /// works with the next login, and a slow one gets its time.
     private static let firstLoginLimit = Duration.seconds(15)
+    private static let longest = Duration.seconds(120)
+
+    /// Takes a node's answer over a connection that may be silent for no longer than this.
+    typealias Question<Answer> = @Sendable (any Remote, Duration) async throws -> Answer
 
     /// Asks until the node has answered.
     ///
@@ -19,21 +26,24 @@ struct Reconnection: Sendable {
     /// - Throws: why the last attempt failed; `CancellationError`
     func answer<Answer: Sendable>(
         until deadline: ContinuousClock.Instant, patience: Duration?,
-        _ ask: @escaping @Sendable (any Remote) async throws -> Answer
+        _ ask: @escaping Question<Answer>
     ) async throws -> Answer {
         var pause = Duration.milliseconds(100)
         var loginLimit = Reconnection.firstLoginLimit
+        var silence = silence
         while true {
             do {
-                return try await attempt(loginLimit, patience, ask)
+                let limit = silence
+                return try await attempt(loginLimit, patience) { try await ask($0, limit) }
             } catch {
                 try Task.checkCancellation()
                 console.tell(.debug, "no answer over a new connection: \(describe(error))", node: profile.node)
                 if ContinuousClock.now >= deadline { throw error }
+                if error is SilentLink { silence = min(silence * 2, Self.longest) }
+                if case SSHError.timedOut = error { loginLimit = min(loginLimit * 2, Self.longest) }
             }
             try await ContinuousClock().sleep(until: min(deadline, .now + pause))
             pause = min(pause * 2, .seconds(2))
-            loginLimit *= 2
         }
     }
 
@@ -57,8 +67,9 @@ struct Reconnection: Sendable {
     private func answer<Answer: Sendable>(
         of remote: any Remote, _ patience: Duration?, _ ask: @escaping @Sendable (any Remote) async throws -> Answer
     ) async throws -> Answer {
-        guard let patience else { return try await ask(remote) }
-        guard let answer = try await before(.now + patience, { try await ask(remote) }) else {
+        guard let patience else { return try await remote.during { try await ask(remote) } }
+        let answer = try await before(.now + patience) { try await remote.during { try await ask(remote) } }
+        guard let answer else {
             throw SSHError.timedOut(host: profile.destination.host, phase: "its answer", after: patience)
         }
         return answer

@@ -36,7 +36,7 @@ struct RollbackCheck: Sendable {
         let command = connection.agentCommand(.status([profile.location]), for: profile)
         do {
             let status = try await Reconnection(profile: profile, connector: connector, console: console)
-                .answer(until: .now + RollbackCheck.limit, patience: Preflight.answerLimit) { remote in
+                .answer(until: .now + RollbackCheck.limit, patience: Preflight.answerLimit) { remote, _ in
                     let result = try await remote.run(command.words, input: command.input, limit: 1 << 20)
                     guard let status = ProfileStatus(lastLineOf: result) else {
                         throw AgentFailure(exit: result.exit, lines: lastLines(5, of: result.errorText))

@@ -7,17 +7,26 @@ import Synchronization
 final class Watchdog: Sendable {
     /// Beyond a node's own limit.
     static let grace = Duration.seconds(60)
-    /// What moves a profile's link is ended by the agent after this long.
-    private static let linkLimit = Duration.seconds(300)
+    private static let linkLimit = Duration.seconds(StandardLimits.link)
+
+    private struct State {
+        var deadline: ContinuousClock.Instant?
+        var hasBegun = false
+    }
 
     private let activationTimeout: Duration?
     private let grace: Duration
-    private let deadline = Mutex<ContinuousClock.Instant?>(nil)
+    private let state: Mutex<State>
 
-    /// - Parameter activationTimeout: none if nil
-    init(activationTimeout: Duration?, grace: Duration = Watchdog.grace) {
+    /// - Parameters:
+    ///   - activationTimeout: none if nil
+    ///   - firstWord: how long the node may take for its first event
+    init(
+        activationTimeout: Duration?, grace: Duration = Watchdog.grace, firstWord: Duration = Preflight.answerLimit
+    ) {
         self.activationTimeout = activationTimeout
         self.grace = grace
+        state = Mutex(State(deadline: .now + firstWord))
     }
 
     /// How long a node may take to put a generation back.
@@ -25,26 +34,31 @@ final class Watchdog: Sendable {
         (activationTimeout ?? .seconds(StandardLimits.activation)) + linkLimit
     }
 
+    /// False as long as the node has not said that it has begun.
+    var hasBegun: Bool { state.withLock { $0.hasBegun } }
+
     /// Sets the time anew where an event begins something else.
     func hear(_ event: AgentEvent) {
         switch event {
-        case .started: allow(activationTimeout.map { $0 + Self.linkLimit })
-        // Then it may first have to finish what someone else left.
-        case .waitingForLock(_, let seconds):
-            allow(.seconds(seconds) + Self.rollbackLimit(activationTimeout) + Self.linkLimit)
+        case .waitingForLock(_, let seconds), .recovering(let seconds): allow(.seconds(seconds))
+        case .started:
+            state.withLock { $0.hasBegun = true }
+            allow(activationTimeout.map { $0 + Self.linkLimit })
+        // Until it begins, what else is heard of is the work that someone else has left.
+        case _ where !hasBegun: break
         case .unitFailed: allow(.zero)
         case .profileSet: allow(activationTimeout)
         case .activationEnded: allow(.zero)
         case .awaitingConfirmation(let seconds): allow(.seconds(seconds))
         case .rollingBack: allow(Self.rollbackLimit(activationTimeout))
-        case .warning, .locked, .output, .verdict: break
+        case .alive, .warning, .locked, .output, .verdict: break
         }
     }
 
     /// Waits until the time is over; cancelling ends it early.
     func bark() async {
         while !Task.isCancelled {
-            let next = deadline.withLock { $0 }
+            let next = state.withLock { $0.deadline }
             if let next, next <= .now { return }
             // A later event may set an earlier time, so none is slept through; cancelling is looked at above.
             try? await ContinuousClock().sleep(until: min(next ?? .now + .seconds(1), .now + .seconds(1)))
@@ -52,11 +66,17 @@ final class Watchdog: Sendable {
     }
 
     private func allow(_ limit: Duration?) {
-        deadline.withLock { $0 = limit.map { .now + $0 + grace } }
+        state.withLock { $0.deadline = limit.map { .now + $0 + grace } }
     }
 }
 
 /// A node that no longer keeps its own limits.
 struct SilentNode: Error, CustomStringConvertible {
-    var description: String { "the node has said nothing for longer than its own limits allow" }
+    let hasBegun: Bool
+
+    var description: String {
+        hasBegun
+            ? "the node has said nothing for longer than its own limits allow"
+            : "the agent on the node does not begin"
+    }
 }

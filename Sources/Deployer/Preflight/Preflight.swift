@@ -9,6 +9,8 @@ struct Preflight: Sendable {
     let agents: AgentBinary
     let console: Console
     let copier: Copier
+    /// Nothing will be activated, so that nobody need know whether a lost login ends the watch over it.
+    var onlyLooks = false
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
 
@@ -82,7 +84,8 @@ struct Preflight: Sendable {
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
+                destination, remote, profiles.filter { !onlyLooks && (agent != nil || $0.agentPath != nil) },
+                elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await console.during(Activity(.agent, node: node)) {

@@ -108,13 +108,27 @@ extension Remote {
         try await run(words, input: RemoteInput(input), limit: limit)
     }
 
+    /// Does work over this connection; cancelling it ends the connection, so that nothing waits for a dead one.
+    func during<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        try await withTaskCancellationHandler {
+            try await work()
+        } onCancel: {
+            Task { await close() }
+        }
+    }
+
     /// Runs a command to its end, whatever its exit status.
     ///
-    /// - Parameter limit: bytes kept of each output
-    func run(_ words: [String], input: RemoteInput, limit: Int = 16 << 20) async throws -> RemoteResult {
+    /// - Parameters:
+    ///   - limit: bytes kept of each output
+    ///   - onOutput: called whenever it has written something
+    func run(
+        _ words: [String], input: RemoteInput, limit: Int = 16 << 20, onOutput: @Sendable () -> Void = {}
+    ) async throws -> RemoteResult {
         let process = try await start(words, input: input)
         var result = RemoteResult(exit: .code(0), output: [], errorOutput: [])
         for try await piece in process.output {
+            onOutput()
             switch piece {
             case .stdout(let bytes): result.output += bytes.prefix(max(0, limit - result.output.count))
             case .stderr(let bytes): result.errorOutput += bytes.prefix(max(0, limit - result.errorOutput.count))

@@ -6,7 +6,8 @@ public enum AgentCommand: Sendable, Equatable {
     /// deploy-rs's `wait`: until the canary of a closure appears.
     case wait(WaitRequest)
     case revoke(RevokeRequest)
-    /// Takes the canary and waits for the verdict, printed as one ``AgentEvent/verdict(_:)``.
+    /// Takes the canary and waits for the verdict, printed as one ``AgentEvent/verdict(_:)``; a request that only observes
+    /// ends with ``AgentEvent/awaitingConfirmation(seconds:)`` where there is something to confirm.
     case confirm(ConfirmRequest)
     /// Prints one ``ProfileStatus`` a line for each profile, and changes nothing.
     case status(StatusRequest)
@@ -102,6 +103,10 @@ public struct RevokeRequest: Sendable, Equatable {
 public struct ConfirmRequest: Sendable, Equatable {
     public var profile: ProfileLocation
     public var nonce: String
+    /// Confirms nothing: a connection that was made before the activation ended does not prove that another can be made.
+    public var observes = false
+    /// With ``observes``: one that has not begun may do so yet, and is waited for.
+    public var awaitsStart = false
 
     public init(profile: ProfileLocation, nonce: String) {
         self.profile = profile
@@ -138,7 +143,9 @@ extension AgentCommand {
                 + (request.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
         case .revoke(let request):
             ["revoke"] + request.profile.words + (request.nonce.map { ["--nonce", $0] } ?? [])
-        case .confirm(let request): ["confirm"] + request.profile.words + ["--nonce", request.nonce]
+        case .confirm(let request):
+            ["confirm"] + request.profile.words + ["--nonce", request.nonce]
+                + (request.observes ? ["--observe"] : []) + (request.awaitsStart ? ["--await-start"] : [])
         case .status(let request):
             ["status"] + request.profiles.flatMap(\.words)
                 + (request.history > 0 ? ["--history", String(request.history)] : [])

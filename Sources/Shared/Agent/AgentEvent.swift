@@ -2,6 +2,10 @@
 ///
 /// The key `event` names the case; the other keys are listed with each. Readers skip events that they do not know.
 public enum AgentEvent: Sendable, Equatable {
+    /// The agent runs and the link to it works: told at once and then every ``StandardLimits/heartbeat`` seconds. No keys.
+    case alive
+    /// What someone else left is finished first. Keys: `seconds` (at most).
+    case recovering(seconds: Int)
     /// The guardian carries the activation from here on. Keys: `previous` (``Generation``, or absent for a first one).
     case started(previous: Generation?)
     /// Something that a person should know, and that changes no verdict. Keys: `text`.
@@ -56,13 +60,15 @@ extension AgentEvent: Codable {
     }
 
     private enum Name: String, Codable {
-        case started, warning, locked, waitingForLock, profileSet, output, activationEnded, unitFailed
-        case awaitingConfirmation, rollingBack, verdict
+        case alive, recovering, started, warning, locked, waitingForLock, profileSet, output, activationEnded
+        case unitFailed, awaitingConfirmation, rollingBack, verdict
     }
 
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: Key.self)
         switch try values.decode(Name.self, forKey: .event) {
+        case .alive: self = .alive
+        case .recovering: self = .recovering(seconds: try values.decode(Int.self, forKey: .seconds))
         case .started: self = .started(previous: try values.decodeIfPresent(Generation.self, forKey: .previous))
         case .warning: self = .warning(try values.decode(String.self, forKey: .text))
         case .locked: self = .locked(try values.decode(LockHolder.self, forKey: .holder))
@@ -96,6 +102,8 @@ extension AgentEvent: Codable {
         var values = encoder.container(keyedBy: Key.self)
         try values.encode(name, forKey: .event)
         switch self {
+        case .alive: break
+        case .recovering(let seconds): try values.encode(seconds, forKey: .seconds)
         case .started(let previous): try values.encodeIfPresent(previous, forKey: .previous)
         case .warning(let text): try values.encode(text, forKey: .text)
         case .locked(let holder): try values.encode(holder, forKey: .holder)
@@ -123,6 +131,8 @@ extension AgentEvent: Codable {
 
     private var name: Name {
         switch self {
+        case .alive: .alive
+        case .recovering: .recovering
         case .started: .started
         case .warning: .warning
         case .locked: .locked

@@ -22,7 +22,8 @@ enum AgentSubcommand: String {
                 "--nonce", "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock",
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
-        case .revoke, .confirm: ["--nonce"]
+        case .revoke: ["--nonce"]
+        case .confirm: ["--nonce", "--observe", "--await-start"]
         case .status: ["--history"]
         case .recover: ["--background"]
         case .hold: []
@@ -41,7 +42,8 @@ struct AgentWords {
     private var name: String?
 
     private static let plainFlags: Set = [
-        "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background",
+        "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background", "--observe",
+        "--await-start",
     ]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
 
@@ -72,7 +74,7 @@ struct AgentWords {
                 )
             )
         case .revoke: .revoke(RevokeRequest(profile: try profile(), nonce: try nonce()))
-        case .confirm: .confirm(ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce")))
+        case .confirm: .confirm(try confirmRequest())
         case .status: .status(StatusRequest(try allProfiles(), history: try number("--history") ?? 0))
         case .recover: .recover(try allProfiles(orNone: true), background: flags.contains("--background"))
         case .hold: .hold(try required(paths.isEmpty ? nil : paths, "a store path"))
@@ -107,6 +109,16 @@ struct AgentWords {
         request.dryActivate = flags.contains("--dry-activate")
         request.boot = flags.contains("--boot")
         request.session = try session()
+        return request
+    }
+
+    private func confirmRequest() throws(AgentUsageError) -> ConfirmRequest {
+        var request = ConfirmRequest(profile: try profile(), nonce: try required(nonce(), "option --nonce"))
+        request.observes = flags.contains("--observe")
+        request.awaitsStart = flags.contains("--await-start")
+        if request.awaitsStart, !request.observes {
+            throw .missing("option --observe, which --await-start goes with,")
+        }
         return request
     }
 

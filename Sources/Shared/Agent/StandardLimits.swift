@@ -2,4 +2,8 @@
 public enum StandardLimits {
     /// Seconds for an activation that something waits for, and for one that puts a generation back; deploy-rs's number.
     public static let activation = 240
+    /// Seconds after which whatever moves a profile's link is ended.
+    public static let link = 300
+    /// Seconds from one ``AgentEvent/alive`` to the next.
+    public static let heartbeat = 2
 }

@@ -1,23 +1,25 @@
 import Shared
 
-/// Holds `nix-env` on a node where a test wants it, as a slow disk would: before it moves a profile, or after.
+/// Holds one of Nix's programs on a node where a test wants it, as a slow disk would: before it does its work, or after.
 struct Gate: Sendable {
     let node: Node
+    var program = "nix-env"
 
-    /// Puts a `nix-env` in front of Nix's own.
+    /// Puts a program of that name in front of Nix's own.
     func install() async throws {
         let text = """
             #!/bin/sh
             hold() { touch /root/held; until [ -e /root/go ]; do sleep 0.05; done; }
             holds() { case " $* " in *" $(cat /root/gate-$when 2>/dev/null || echo none) "*) ;; *) return 1 ;; esac; }
             when=before; if holds "$@"; then hold; fi
-            when=after; if holds "$@"; then /usr/bin/nix-env "$@"; hold; exit; fi
-            exec /usr/bin/nix-env "$@"
+            when=after; if holds "$@"; then /usr/bin/\(program) "$@"; hold; exit; fi
+            exec /usr/bin/\(program) "$@"
             """
-        try await node.shell("cat >/usr/local/bin/nix-env <<'END'\n\(text)\nEND\nchmod 755 /usr/local/bin/nix-env")
+        let file = "/usr/local/bin/\(program)"
+        try await node.shell("cat >\(file) <<'END'\n\(text)\nEND\nchmod 755 \(file)")
     }
 
-    /// Has the next `nix-env` with this word wait; nothing is held before.
+    /// Has the next one with this word wait; nothing is held before.
     func close(_ when: String, _ word: String) async throws {
         try await open()
         try await node.shell("echo '\(word)' >/root/gate-\(when)")
