@@ -51,8 +51,8 @@ final class NodeWork: Sendable {
             isSupplied()
             if preparation.plan.nodes.count > 1 { try await protect(ready, pending) }
         } catch {
+            note(error, of: node.name)
             try Task.checkCancellation()
-            state.withLock { $0.failures.append((node.name, error)) }
             isSupplied()
         }
     }
@@ -90,8 +90,18 @@ final class NodeWork: Sendable {
             isSeen(true)
             return ready
         } catch {
+            // First: the lookout's failure cancels this task, and then no error of it counts.
+            note(error, of: node.name)
             isSeen(false)
             throw error
+        }
+    }
+
+    /// Keeps a node's first failure; what fails because it was cancelled is none.
+    private func note(_ error: any Error, of node: NodeName) {
+        if Task.isCancelled || error is CancellationError { return }
+        state.withLock { state in
+            if !state.failures.contains(where: { $0.node == node }) { state.failures.append((node, error)) }
         }
     }
 
