@@ -12,7 +12,7 @@ SEED ?=
 DEPLOY := .build/release/deploy
 ACTIVATE := .build-static/release/activate
 
-.PHONY: build install trial test test-libssh2 demo bench chaos fuzz lint clean
+.PHONY: build install trial test test-libssh2 matrix demo bench chaos fuzz lint clean
 
 build:
 	@scripts/require build
@@ -42,6 +42,12 @@ test-libssh2:
 	echo '#include "shim.h"' | gcc -xc -fsyntax-only -Wall -Wno-unused-function -Werror \
 	    -I "$$folder/include" -I Sources/CLibSSH2 - && \
 	LD_LIBRARY_PATH="$$folder/lib" scripts/test -j $(JOBS) --filter DeployerTests.SSH
+
+# The end-to-end suites with each Nix as deployer and as node: PAIRS="2.8:2.34" and SUITES="ExamplesTests" pick some.
+matrix: trial
+	@scripts/require test
+	swift build --build-tests -j $(JOBS)
+	@DEPLOY_PREFIX=$(TRIAL) scripts/matrix
 
 demo: trial
 	@scripts/require lab

@@ -11,6 +11,7 @@ struct Deploy {
     static func main() async {
         let environment = currentEnvironment()
         if let status = AskpassHelper.run(CommandLine.arguments, environment: environment) { exit(status) }
+        if let status = await SSHStandIn.run(CommandLine.arguments, environment: environment) { exit(status) }
         let options: Options
         do {
             options = try Options(Array(CommandLine.arguments.dropFirst()))
@@ -56,7 +57,9 @@ struct Deploy {
         let interruption = Interruption(
             console: console, brake: Brake(), statusCommand: options.statusCommand)
         let prompter = TerminalPrompter(screen: console)
-        let connector = SSHConnector(choice: options.transport, prompter: prompter) { line in
+        let connector = SSHConnector(
+            choice: options.transport, compression: options.compression, prompter: prompter
+        ) { line in
             console.tell(.debug, line)
         }
         let run = Run(

@@ -12,6 +12,7 @@ struct Run: Sendable {
     let askPassword: @Sendable (String) async throws -> Secret?
     /// Absolute path of this `deploy`.
     let program: String
+    private let meter = LinkMeter()
     let user = LocalAccount(environment: currentEnvironment())
 
     /// Deploys what was asked for.
@@ -243,14 +244,18 @@ struct Run: Sendable {
             builder: builder, copier: copier)
     }
 
-    private var copier: Copier { Copier(console: console, checksSignatures: options.checksigs) }
+    private var copier: Copier {
+        Copier(
+            console: console, checksSignatures: options.checksigs,
+            meter: options.compression == .auto ? meter : nil)
+    }
 
     private func looks() -> Preflights {
         Preflights(limit: options.limits.logins) { [self] in
             let agents = try await AgentBinary.find(file: options.agent, program: program)
             return Preflight(
-                connector: connector, agents: agents, console: console, copier: copier,
-                onlyLooks: options.command == .status, askPassword: askPassword)
+                connector: connector, agents: agents, console: console, copier: copier, askPassword: askPassword,
+                startsGuardians: options.command == .deploy && !options.dryActivate)
         }
     }
 }

@@ -29,7 +29,11 @@ struct ActivationScene: Sendable {
         ReadyConnection(
             destination: profile.destination,
             login: NodeLogin(FakeRemote(node: node), to: profile.destination, connector: connector),
-            nixDaemon: "/usr/bin/nix-daemon", agent: "/nix/store/agent",
+            store: .sample, agent: "/nix/store/agent",
             elevations: [profile.elevation: .words(profile.elevation)])
     }
+}
+
+extension NodeStore {
+    static let sample = NodeStore(daemon: "/usr/bin/nix-daemon", store: "/usr/bin/nix-store")
 }

@@ -20,7 +20,7 @@ struct ClosureAgentTests {
         let connection = ReadyConnection(
             destination: profile.destination,
             login: NodeLogin(FakeRemote(node: node), to: profile.destination, connector: FakeConnector(node: node)),
-            nixDaemon: "/usr/bin/nix-daemon", agent: nil, elevations: [profile.elevation: .words(profile.elevation)])
+            store: .sample, agent: nil, elevations: [profile.elevation: .words(profile.elevation)])
         return ClosureAgent(profile: profile, connection: connection, mode: mode)
     }
 

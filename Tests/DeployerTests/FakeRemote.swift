@@ -118,6 +118,8 @@ struct FakeRemote: Remote {
         RemoteResult(exit: .code(0), output: [], errorOutput: [])
     }
 
+    var isCompressed: Bool { true }
+
     var isOpen: Bool { true }
 
     func close() async {}

@@ -53,7 +53,7 @@ struct PreflightTests {
         let facts = try query.parse(try await LocalCommand(query.words).run().text)
         #expect(facts.installed["/no/such"] == "" && facts.installed["/bin/true"] != nil)
         let good = NodeFacts(
-            system: "", nixDaemon: nil, agents: [], elevations: [:], installed: ["/a": agentVersion, "/b": "other 1"])
+            system: "", agents: [], elevations: [:], installed: ["/a": agentVersion, "/b": "other 1"])
         var profile = PlannedProfile.rootSystem
         profile.agentPath = "/a"
         try good.checkInstalled([profile, .rootSystem])
@@ -97,6 +97,7 @@ struct PreflightTests {
             Welcome! system x y
             m system Linux x86_64
             m daemon /usr/bin/nix-daemon
+            m store /usr/bin/nix-store
             m agent /nix/store/agent
             m elevation 0 1 sudo: a password is required
             m status 2 {"profile":"/a"}
@@ -105,7 +106,8 @@ struct PreflightTests {
             m end
             """
         let expected = NodeFacts(
-            system: "x86_64-linux", nixDaemon: "/usr/bin/nix-daemon", agents: ["/nix/store/agent"],
+            system: "x86_64-linux", nixDaemon: "/usr/bin/nix-daemon", nixStore: "/usr/bin/nix-store",
+            agents: ["/nix/store/agent"],
             elevations: [["sudo", "-u", "root"]: .init(status: 1, text: "sudo: a password is required")],
             statuses: [2: ["/a", "/b  c"].map { ProfileStatus(profile: $0, generation: nil, activation: nil) }])
         #expect(try query.parse(text) == expected)
@@ -164,9 +166,19 @@ struct PreflightTests {
 
     @Test func theQuestionForTheEndOfALoginWorksInARealShell() async throws {
         let query = try #require(LoginEndQuery(sshUser: "deploy", users: ["a b"], marker: "m"))
-        let result = try await LocalCommand(query.words).run()
+        var facts = self.query
+        facts.loginEnd = query
+        let result = try await LocalCommand(facts.words).run()
         #expect(result.exit == .code(0))
         #expect(result.errorOutput == [])
+        // Where `loginctl` speaks, and a value has blanks.
+        let script =
+            "grep() { :; }; loginctl() { echo KillUserProcesses=yes; echo KillOnlyUsers=deploy x; }\n"
+            + "say() { echo m \"$*\"; }\n"
+            + query.question.replacing("[ -d /run/systemd/system ]", with: "true")
+            .replacing("command -v timeout", with: "false")
+        let told = try await LocalCommand(["sh", "-c", script]).run().text
+        #expect(told.hasPrefix("m KillUserProcesses=yes\nm KillOnlyUsers=deploy x\nm linger a b "), "\(told)")
     }
 
     @Test func rootsGuardiansAndRootsLoginsNeedNoLingering() {

@@ -175,15 +175,18 @@ struct SSHCommandTests {
         await remote.close()
     }
 
-    @Test(arguments: both)
-    func aBridgeCarriesBytesBothWaysUnchanged(choice: TransportChoice) async throws {
+    @Test(arguments: both, [[], ["-C"]])
+    func aBridgeCarriesBytesBothWaysUnchanged(choice: TransportChoice, options: [String]) async throws {
         let server = try await SSHTestServer.start()
-        let remote = try await testConnector(choice).connect(server.destination())
+        let remote = try await testConnector(choice).connect(server.destination(options))
+        #expect(await remote.isCompressed == !options.isEmpty)
         var ends: [Int32] = [-1, -1]
         #expect(socketpair(AF_UNIX, streamSocket, 0, &ends) == 0)
         let (near, far) = (ends[0], ends[1])
         defer { close(near) }
-        let bytes = noise(64 << 20)
+        // What compresses and what does not, so that neither fits into the other's buffers.
+        let mixed = [UInt8](repeating: 7, count: 5_000_001) + noise(4 << 20) + [UInt8](repeating: 8, count: 300_000)
+        let bytes = options.isEmpty ? noise(64 << 20) : mixed + mixed
         let counted = Atomic(0)
         async let result = remote.bridge(["sh", "-c", "echo note >&2; cat"], descriptor: far) { count in
             counted.add(count, ordering: .relaxed)

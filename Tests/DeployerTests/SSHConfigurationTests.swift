@@ -62,7 +62,7 @@ struct SSHConfigurationTests {
         #expect(configuration.ciphers == ["aes128-ctr", "aes256-ctr"])
         #expect(configuration.passwordPrompts == 2)
         #expect(configuration.allowsPublicKey)
-        #expect(configuration.needsSystemSSH == ["Compression", "SetEnv"])
+        #expect(configuration.needsSystemSSH == ["SetEnv"])
         #expect(configuration.knownHostName == "web")
         #expect(configuration.displayName == "web1 (192.0.2.7)")
         #expect(configuration.methods == ["publickey", "keyboard-interactive", "password"])

@@ -93,7 +93,7 @@ struct SSHTextTests {
             line.master().joined(separator: " ")
                 == "ssh -N -E /tmp/x/master.log -o ControlMaster=yes -o ControlPath=/tmp/x/s "
                 + "-o ControlPersist=no -o LogLevel=INFO -o PermitLocalCommand=yes -o LocalCommand=echo ready "
-                + "-o RemoteCommand=none -o RequestTTY=no -o ClearAllForwardings=yes -o ConnectTimeout=10 "
+                + "-o RemoteCommand=none -o RequestTTY=no -o ClearAllForwardings=yes -o Compression=no -o ConnectTimeout=10 "
                 + "-o ServerAliveInterval=15 -o ServerAliveCountMax=3 -l me -p 2222 -T -- web1")
         #expect(
             line.command("'it'\\''s'", log: "/tmp/x/1.log")

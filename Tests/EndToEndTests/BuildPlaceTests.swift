@@ -19,10 +19,10 @@ struct BuildPlaceTests {
             try await scene.lab.tool("up", "builder")
             let builder = Node(lab: scene.lab, name: "builder")
             try scene.fixture.write([.init(activation: "hostname")], node: #"buildOn = "root@builder";"#)
-            let result = try await scene.lab.deploy([scene.fixture.flake])
+            let result = try await scene.lab.deploy([scene.fixture.flake, "--timings"])
             expect(
                 result, is: .done, says: "building on root@builder", "copying from root@builder",
-                "deployed and confirmed on generation 1")
+                "deployed and confirmed on generation 1", "BUILD THERE")
             expect(result, saysNot: "building 1 profile")
             let path = try await scene.node.profile()
             #expect(try await isThere(builder, path))

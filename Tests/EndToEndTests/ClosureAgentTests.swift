@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Shared
 import Testing
 
@@ -135,9 +136,60 @@ struct ClosureAgentTests {
                 [scene.fixture.flake, "--agent", "closure", "--magic-rollback", "false", "--confirm-timeout", "1"])
             try await scene.node.waits(for: Script.isHeld)
             // Only this node's sessions: its own process namespace.
-            try await scene.node.shell("kill $(pgrep -f '[s]shd: root@')")
+            try await scene.node.shell("kill $(pgrep -f '[s]shd(-session)?: root@')")
             try await expect(run, endsAs: .unknown, says: "contact was lost", "keeps no record", "generation 2")
             try await scene.node.shell(Script.release)
+        }
+    }
+
+    /// Its lines go nowhere then; it ends at the first one that it cannot write, and so does the stand-in.
+    @Test func leftAloneItEndsWithoutARollback() async throws {
+        try await Scene.with { scene in
+            expect(try await deploy(scene, "one"), is: .done)
+            try write(scene, "two", then: Script.hold)
+            let run = try scene.lab.start([scene.fixture.flake, "--agent", "closure", "--confirm-timeout", "1"])
+            try await scene.node.waits(for: Script.isHeld)
+            run.signal(SIGINT)
+            try await run.says("left alone, deploy-rs's agent ends before its next step, without a rollback")
+            run.signal(SIGINT)
+            try await expect(run, endsAs: .interrupted, says: "left: what is under way")
+            try await scene.node.shell(Script.release)
+            try await scene.node.waits(for: "! pgrep -f 'activate-r[s] activate'")
+            #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
+        }
+    }
+
+    @Test func whatItDoesNotKnowIsTold() async throws {
+        try await Scene.with { scene in
+            try write(scene, "one", then: "true", extra: "onPartialFailure = \"warn\";")
+            let result = try await scene.lab.deploy(
+                [scene.fixture.flake, "--agent", "closure", "--wait-lock", "5"])
+            let warning = "web1: warn: the closures' own agents, which are deploy-rs's, know no "
+            expect(result, is: .done, says: warning + "--wait-lock and no onPartialFailure: without effect there")
+            #expect(result.errorText.split(separator: "know no").count == 2)
+            expect(try await deploy(scene, "two"), is: .done)
+            expect(try await deploy(scene, "three"), saysNot: "without effect")
+        }
+    }
+
+    @Test func itsEventsFitTheirSchema() async throws {
+        try await Scene.with { scene in
+            let schema = try JSONSchema(file: "\(Lab.root)/events.json")
+            let good = try await deploy(scene, "one", ["--json"])
+            expect(good, is: .done)
+            #expect(try schema.problems(inLines: good.text) == [])
+            for event in ["started", "awaiting", "outcome"] {
+                #expect(good.text.contains("\"event\":\"\(event)\""), "\(good.text)")
+            }
+            #expect(good.text.contains("\"verdict\":\"committed\""), "\(good.text)")
+            let bad = try await deploy(scene, "two", then: "exit 3", ["--json"])
+            expect(bad, is: .rolledBack)
+            #expect(try schema.problems(inLines: bad.text) == [])
+            #expect(bad.text.contains("\"verdict\":\"rolledBack\""), "\(bad.text)")
+            let status = try await scene.lab.run(
+                ["\(Lab.prefix ?? "")/bin/deploy", "status", "--json", "--agent", "closure", scene.fixture.flake])
+            #expect(try schema.problems(inLines: status.text) == [])
+            #expect(status.text.contains("\"number\":1"), "\(status.text)")
         }
     }
 

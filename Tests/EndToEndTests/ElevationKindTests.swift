@@ -5,14 +5,14 @@ import Testing
 /// Ways to become another user besides `sudo`, and the least that they can be allowed.
 @Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
 struct ElevationKindTests {
-    private static let hasDoas = locateProgram("doas", path: "/usr/bin") != nil
+    private static let hasDoas = Lab.programOnNodes("doas") != nil
     private static let who = "id -un >/tmp/who"
 
     private func flake(_ lab: Lab, _ user: String, _ extra: String, activation: String = who) throws -> String {
         try Fixture(in: lab).write([.init(activation: activation)], node: "sshUser = \"\(user)\"; \(extra)").flake
     }
 
-    @Test(.enabled(if: hasDoas, "doas is not installed: apt-get install opendoas"))
+    @Test(.enabled(if: hasDoas, "the nodes' root has no doas: apt-get install opendoas"))
     func doasWithARuleNeedsNothingMore() async throws {
         try await Lab.withNode(options: ["--trust", "app"]) { lab, node in
             let flake = try flake(lab, "app", #"sudo = "doas -u";"#)
@@ -72,12 +72,10 @@ struct ElevationKindTests {
         }
     }
 
-    private static let trixie = "\(NSHomeDirectory())/.cache/deploy-swift/roots/trixie"
-
     /// root may; anyone else needs a rule of polkit's, which is not even installed there.
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: trixie), "no trixie tree: `lab root trixie` makes one"))
+    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
     func run0NeedsNoPasswordOrIsRefused() async throws {
-        try await Lab.withNode(options: ["--root", Self.trixie, "--systemd", "--trust", "deploy"]) { lab, node in
+        try await Lab.withNode(options: try SystemdLab.options + ["--trust", "deploy"]) { lab, node in
             let app = Fixture.Profile(name: "hello", user: "app", activation: "id -un >$HOME/who")
             let run0 = #"sudo = "run0 --user"; sshUser = "#
             let fixture = try Fixture(in: lab).write([app], node: "\(run0)\"root\";")

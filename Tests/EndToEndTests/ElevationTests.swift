@@ -86,7 +86,7 @@ struct ElevationTests {
         try await Lab.withNode { lab, node in
             let result = try await lab.deploy([try fixture(lab, "deploy").flake])
             expect(
-                result, .failed, says: "web1: error: copy failed", "lacks a valid signature", "trusted-users",
+                result, .failed, says: "web1: error: copy failed", "is not trusted by the node's Nix", "trusted-users",
                 "LOCAL_KEY", "nothing was activated")
             #expect(try await node.generations() == [])
         }

@@ -5,35 +5,6 @@ import Testing
 /// Each example as its README says: copied out of the repository, its checks run, deployed to a node.
 @Suite(.serialized, .enabled(if: Lab.isAvailable, "\(Lab.obstacle ?? "")"), .timeLimit(.minutes(3)))
 struct ExamplesTests {
-    /// A copy of an example on the deployer's side.
-    private struct Example {
-        let lab: Lab
-        let folder: String
-
-        init(_ name: String, in lab: Lab) throws {
-            self.lab = lab
-            folder = "\(lab.folder)/example-\(name)"
-            try FileManager.default.copyItem(atPath: "\(Lab.root)/examples/\(name)", toPath: folder)
-        }
-
-        /// Deploys it, with its checks.
-        func deploy(_ words: [String] = []) async throws -> LocalResult {
-            let program = "\(Lab.prefix ?? "")/bin/deploy"
-            let library = ["--", "--override-input", "deploy-rs", "path:\(Lab.prefix ?? "")/share/deploy-swift"]
-            return try await lab.run([program, "path:\(folder)"] + words + library)
-        }
-
-        func deployed(_ words: [String] = []) async throws {
-            let result = try await deploy(words)
-            try #require(result.exit == .code(ExitCode.done.rawValue), "\(result.errorText)")
-            #expect(result.errorText.contains("running the checks of"))
-        }
-
-        func write(_ name: String, _ text: String) throws {
-            try text.write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
-        }
-    }
-
     @Test func theSimpleExampleRunsItsProgramAsTheUser() async throws {
         try await Lab.withNode { lab, node in
             let result = try await Example("simple", in: lab).deploy()
@@ -114,11 +85,9 @@ struct ExamplesTests {
         }
     }
 
-    private static let trixie = "\(NSHomeDirectory())/.cache/deploy-swift/roots/trixie"
-
-    @Test(.enabled(if: FileManager.default.fileExists(atPath: trixie), "no trixie tree: `lab root trixie` makes one"))
+    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
     func theRootlessExampleRunsUnderTheUsersOwnSystemd() async throws {
-        try await Lab.withNode(options: ["--root", Self.trixie, "--systemd"]) { lab, node in
+        try await Lab.withNode(options: try SystemdLab.options) { lab, node in
             let example = try Example("rootless", in: lab)
             let link = Node.appProfile("hello")
             let runtime = "XDG_RUNTIME_DIR=/run/user/$(id -u)"

@@ -3,9 +3,9 @@ import Testing
 
 @Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
 struct FullDiskTests {
-    /// With no room at all it is Nix's database that complains; with a little, what is copied does not fit.
-    @Test(arguments: [("0", "disk I/O error"), ("8M", "No space left on device")])
-    func aStoreWithoutRoomFailsTheCopyAndNothingIsActivated(free: String, message: String) async throws {
+    /// With no room at all it may be Nix's database that complains; with a little, what is copied does not fit.
+    @Test(arguments: ["0", "8M"])
+    func aStoreWithoutRoomFailsTheCopyAndNothingIsActivated(free: String) async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
             try await scene.lab.tool("full", "web1", "/nix", "120M", "--free", free)
@@ -17,7 +17,7 @@ struct FullDiskTests {
                 """
             try scene.fixture.write([.init(path: "activate.custom \(large) \(nixString(Script.mark("large")))")])
             let result = try await scene.lab.deploy([scene.fixture.flake])
-            expect(result, is: .failed, says: "web1: error: copy failed", message, "nothing was activated")
+            expect(result, is: .failed, says: "web1: error: copy failed", "nothing was activated")
             expect(result, is: .failed, says: "hint: the node's /nix is full (")
             #expect(try await scene.state() == .init(current: 1, generations: [1], marks: ["one"]))
             try await scene.lab.tool("full", "web1", "/nix", "off")

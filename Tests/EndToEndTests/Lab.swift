@@ -9,6 +9,9 @@ struct Lab: Sendable {
     /// Why the suites cannot run here; nil where they can.
     static let obstacle: String? = findObstacle()
     static let isAvailable = obstacle == nil
+    /// The root that nodes are made of, and the deployer's: those that the environment names, else this machine's own.
+    static let nodeRoot = root(of: "LAB_NODE_ROOT")
+    static let deployerRoot = root(of: "LAB_DEPLOYER_ROOT")
 
     let folder: String
 
@@ -16,6 +19,15 @@ struct Lab: Sendable {
     /// The project's top folder.
     static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
+
+    private static func root(of name: String) -> String {
+        URL(fileURLWithPath: currentEnvironment()[name] ?? "/").resolvingSymlinksInPath().path
+    }
+
+    /// Where a program is that all nodes have; nil if they do not.
+    static func programOnNodes(_ name: String) -> String? {
+        locateProgram(name, path: ["bin", "sbin"].map { "\(nodeRoot)/usr/\($0)" }.joined(separator: ":"))
+    }
 
     /// Runs work with a lab that is taken down afterwards, whatever happens.
     static func with(_ work: (Lab) async throws -> Void) async throws {

@@ -10,6 +10,7 @@ struct Loopback: Sendable {
     /// What is missing; nil if it can be had. Needs neither root nor namespaces.
     static let obstacle: String? = {
         guard Lab.prefix != nil else { return "DEPLOY_PREFIX names no installation: `make test` does" }
+        guard Lab.nodeRoot == "/", Lab.deployerRoot == "/" else { return "it has this machine's own root only" }
         let path = (currentEnvironment()["PATH"] ?? "") + ":/usr/sbin:/sbin"
         let missing = ["sshd", "ssh", "nix", "perl", "flock"].filter { locateProgram($0, path: path) == nil }
         return missing.isEmpty ? nil : "missing: \(missing.joined(separator: ", "))"

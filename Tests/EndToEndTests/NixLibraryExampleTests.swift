@@ -23,13 +23,13 @@ extension NixLibrary {
             return try await store.output(["nix", "eval", "--raw", attribute] + example.words)
         }
 
-        @Test(arguments: ["simple", "system", "home"])
+        @Test(arguments: ["simple", "system", "home", "custom", "rootless"])
         func anExamplePassesItsChecks(name: String) async throws {
             let example = try example(name)
             _ = try await store.output(["nix", "flake", "check", example.flake] + example.words)
         }
 
-        @Test(arguments: ["simple", "system", "home"])
+        @Test(arguments: ["simple", "system", "home", "custom", "rootless", "nixos"])
         func anExampleNamesTheInstalledLibraryAndExplainsItself(name: String) throws {
             let folder = "\(NixLibraryStore.repository)/examples/\(name)"
             let flake = try String(contentsOfFile: "\(folder)/flake.nix", encoding: .utf8)

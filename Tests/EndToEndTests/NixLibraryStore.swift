@@ -4,7 +4,7 @@ import Testing
 
 /// A Nix store of the tests' own, over /nix in a mount namespace, and a tree as `make install` lays it out.
 struct NixLibraryStore: Sendable {
-    /// Scratch folder: `nix/`, `conf/`, `home/`, `tree/` (with an agent), `bare/` (without), and whatever tests put there.
+    /// Scratch folder: `nix/`, `conf/`, `ssh/`, `home/`, `tree/` (with an agent), `bare/` (without), and whatever tests put there.
     let folder: String
 
     /// Why there can be none here; nil if there can.
@@ -29,7 +29,7 @@ struct NixLibraryStore: Sendable {
         let manager = FileManager.default
         folder = NSTemporaryDirectory() + "deploy-swift-nix-\(getpid())"
         atexit { removeStore() }
-        for name in ["nix", "conf", "home", "tree/agents/x86_64-linux/bin", "tree/bin", "bare"] {
+        for name in ["nix", "conf", "ssh", "home", "tree/agents/x86_64-linux/bin", "tree/bin", "bare"] {
             try manager.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
         }
         try manager.createDirectory(atPath: "/nix", withIntermediateDirectories: true)
@@ -72,11 +72,10 @@ struct NixLibraryStore: Sendable {
 
     /// Runs a program that sees the private store, in the scratch folder.
     func run(_ words: [String], environment: [String: String] = [:]) async throws -> LocalResult {
-        let mount = #"mount --bind "$1/nix" /nix && cd "$1" && shift && exec "$@""#
-        var command = LocalCommand(["unshare", "--mount", "sh", "-c", mount, "sh", folder] + words)
+        let side = ["unshare", "--mount", "\(Self.repository)/lab/lib/deployer-side", folder, Lab.deployerRoot]
+        var command = LocalCommand(side + ["env", "-C", folder] + words)
         command.environment = [
-            "PATH": currentEnvironment()["PATH"] ?? "/usr/bin:/bin", "HOME": "\(folder)/home",
-            "NIX_CONF_DIR": "\(folder)/conf",
+            "PATH": currentEnvironment()["PATH"] ?? "/usr/bin:/bin", "HOME": "\(folder)/home", "LAB_DIR": folder,
         ].merging(environment) { $1 }
         return try await command.run()
     }

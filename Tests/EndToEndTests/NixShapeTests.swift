@@ -50,6 +50,24 @@ struct NixShapeTests {
         }
     }
 
+    /// Where deploy-rs, and Nix before 2.14, have kept a user's profiles: there they stay.
+    @Test(arguments: [[], ["--agent", "closure"]])
+    func aUsersOldFolderOfProfilesIsTheOne(words: [String]) async throws {
+        try await Scene.with { scene in
+            let folder = "/nix/var/nix/profiles/per-user/app"
+            try await scene.node.shell("mkdir -p \(folder); chown app: \(folder)")
+            try scene.fixture.write([.init(name: "hello", user: "app", activation: "echo $PROFILE >$HOME/where")])
+            let result = try await scene.lab.deploy([scene.fixture.flake] + words)
+            expect(result, is: .done, says: "deployed and confirmed on generation 1")
+            #expect(try await scene.node.shell("cat /home/app/where") == "\(folder)/hello")
+            #expect(try await scene.node.profile("\(folder)/hello").hasSuffix("-activatable-hello-1"))
+            #expect(try await scene.node.shell("ls -d /home/app/.local 2>/dev/null || true") == "")
+            let status = try await scene.lab.run(
+                ["\(Lab.prefix ?? "")/bin/deploy", "status", "--json", scene.fixture.flake] + words)
+            expect(status, is: .done, says: "\"profile\":\"\(folder)/hello\"")
+        }
+    }
+
     @Test func whomNixDoesNotTrustIsToldBeforeAnythingIsCopiedAndLocalKeyIsTheWay() async throws {
         try await Scene.with { scene in
             try scene.fixture.write([.init()], node: #"sshUser = "deploy";"#)

@@ -5,9 +5,6 @@ import Testing
 /// Units of a real systemd that fail while a system is switched to (A16, R30).
 @Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(4)))
 struct PartialFailureTests {
-    private static let root = "\(NSHomeDirectory())/.cache/deploy-swift/roots/trixie"
-    private static let hasRoot = FileManager.default.fileExists(atPath: root)
-
     /// A wrapped system whose switch starts a unit that fails, and ends as NixOS's does then.
     private func write(_ scene: Scene, extra: String) throws {
         let base = """
@@ -21,9 +18,9 @@ struct PartialFailureTests {
         try scene.fixture.write([.init(extra: extra, path: "activate.custom \(base) \(nixString(activation))")])
     }
 
-    @Test(.enabled(if: hasRoot, "`lab root trixie` was not run"))
+    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
     func newlyFailedUnitsAreNamedWithTheirLastWords() async throws {
-        try await Scene.with(["--root", Self.root, "--systemd"]) { scene in
+        try await Scene.with(try SystemdLab.options) { scene in
             let unit = "[Service]\\nType=oneshot\\nExecStart=/bin/sh -c 'echo words of %n; exit 1'\\n"
             try await scene.node.shell(
                 """

@@ -2,13 +2,16 @@ import Foundation
 import Shared
 import Testing
 
-/// Nodes with systemd as their init, from a Debian tree that is made once per user.
+/// Nodes with systemd as their init, of the nodes' root if one is given, else of a Debian tree that is made once per user.
 enum SystemdLab {
     /// Why there are none here; nil where there are.
     static let obstacle = Lab.obstacle ?? noControlGroups ?? noRoot
     static let isAvailable = obstacle == nil
 
-    private static let root = Result { try makeRoot() }
+    private static let root = Result { try findRoot() }
+
+    /// What `lab up` needs for such a node.
+    static var options: [String] { get throws { ["--root", try root.get(), "--systemd"] } }
 
     private static var noControlGroups: String? {
         let mounts = (try? String(contentsOfFile: "/proc/mounts", encoding: .utf8)) ?? ""
@@ -25,6 +28,15 @@ enum SystemdLab {
     }
 
     private struct Failure: Error, CustomStringConvertible { let description: String }
+
+    private static func findRoot() throws -> String {
+        guard currentEnvironment()["LAB_NODE_ROOT"] != nil else { return try makeRoot() }
+        let systemd = "\(Lab.nodeRoot)/lib/systemd/systemd"
+        guard FileManager.default.isExecutableFile(atPath: systemd) else {
+            throw Failure(description: "the nodes' root \(Lab.nodeRoot) has none")
+        }
+        return Lab.nodeRoot
+    }
 
     private static func makeRoot() throws -> String {
         let process = Process()
@@ -46,8 +58,7 @@ enum SystemdLab {
     static func withScene(
         killsUserProcesses: Bool = true, options: [String] = [], _ work: (Scene) async throws -> Void
     ) async throws {
-        let words = ["--root", try root.get(), "--systemd"] + options
-        try await Scene.with(words) { scene in
+        try await Scene.with(try Self.options + options) { scene in
             let setting = "KillUserProcesses=\(killsUserProcesses ? "yes" : "no")"
             try await scene.node.shell(
                 """

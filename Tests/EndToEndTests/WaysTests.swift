@@ -60,7 +60,7 @@ struct WaysTests {
         _ scene: Scene, _ profiles: [Fixture.Profile], version: String, node: String = "", _ words: [String],
         as user: String = "root"
     ) async throws -> LocalResult {
-        let words = try place(scene, profiles, version, node, words, user)
+        let words = try await place(scene, profiles, version, node, words, user)
         try await scene.node.shell("chown -R \(user): ~\(user)/flake")
         return try await scene.lab.command(words).run(timeLimit: .seconds(120))
     }
@@ -68,13 +68,15 @@ struct WaysTests {
     private func place(
         _ scene: Scene, _ profiles: [Fixture.Profile], _ version: String, _ node: String, _ words: [String],
         _ user: String
-    ) throws -> [String] {
+    ) async throws -> [String] {
         try scene.fixture.write(profiles, version: version, node: node)
         let disk = "\(scene.lab.folder)/nodes/\(scene.node.name)/disk"
         let manager = FileManager.default
         // The installation lies on a file system that the node may not see.
         if !manager.fileExists(atPath: "\(disk)/home/prefix") {
-            try manager.copyItem(atPath: Lab.prefix ?? "", toPath: "\(disk)/home/prefix")
+            // By a child: a program that is begun meanwhile would inherit a file of ours, which is then "busy".
+            let copy = LocalCommand(["cp", "-r", Lab.prefix ?? "", "\(disk)/home/prefix"])
+            try #require(try await copy.run().exit.isSuccess)
         }
         let home = user == "root" ? "root" : "home/\(user)"
         let text = try String(contentsOfFile: "\(scene.fixture.folder)/flake.nix", encoding: .utf8)
@@ -149,7 +151,7 @@ struct WaysTests {
             let first = [Fixture.Profile(activation: Script.mark("one"))]
             expect(try await deployThere(scene, first, version: "1", ["--local"]), is: .done)
             let second = [Fixture.Profile(activation: "\(Script.mark("two")); \(Script.hold)")]
-            let words = try place(scene, second, "2", "", ["--local", "--confirm-timeout", "1"], "root")
+            let words = try await place(scene, second, "2", "", ["--local", "--confirm-timeout", "1"], "root")
             let run = try LocalProcess.start(scene.lab.command(words))
             try await scene.node.waits(for: Script.isHeld)
             try await scene.node.shell("pkill -KILL -x deploy")

@@ -115,6 +115,9 @@ make_lab() {
     touch "$LAB_DIR/.lab"
 }
 
+# default_root VARIABLE: the folder that the environment names in place of this machine's own root, or /.
+default_root() { readlink -f "${!1:-/}" || die "$1 names no folder: ${!1}"; }
+
 node_dir() {
     [[ $1 =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$ && $1 != *-slow ]] ||
         die "\"$1\" is no name for a node: letters, digits, '.', '_' and '-', not ending in -slow" 2

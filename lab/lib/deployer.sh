@@ -58,7 +58,8 @@ write_ssh_files_now() {
 }
 
 lab_run() {
-    local root=/ side=$deployer
+    local root side=$deployer
+    root=$(default_root LAB_DEPLOYER_ROOT) || exit
     if [[ ${1:-} == --root ]]; then
         root=$(readlink -f "${2:-}") || die "no folder ${2:-}"
         shift 2

@@ -103,5 +103,18 @@ set_cable() {
     ip link set "$(cable_of "$(<"$dir/id")")" "$1"
 }
 
+# The direction to the node alone: the other one carries answers.
+lab_rate() {
+    [[ $# -eq 2 && $2 =~ ^([1-9][0-9]*|off)$ ]] || die "usage: lab rate NAME MBIT|off" 2
+    local dir cable
+    node_pid "$1" >/dev/null || exit
+    dir=$(known_node "$1")
+    cable=$(cable_of "$(<"$dir/id")")
+    need tc iproute2
+    tc qdisc del dev "$cable" root 2>/dev/null || true
+    [[ $2 != off ]] || return 0
+    tc qdisc add dev "$cable" root tbf rate "$2mbit" burst 256kbit latency 50ms || die "this kernel has no tbf (sch_tbf)"
+}
+
 lab_cut() { set_cable down "$@"; }
 lab_heal() { set_cable up "$@"; }

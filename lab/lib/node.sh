@@ -77,7 +77,8 @@ check_lower() {
 }
 
 lab_up() {
-    local names=() root=/ trusted=root init=lab chosen='' name
+    local names=() root trusted=root init=lab chosen='' name
+    root=$(default_root LAB_NODE_ROOT) || exit
     while [[ $# -gt 0 ]]; do
         case $1 in
             --root | --trust)

@@ -1,8 +1,11 @@
 # shellcheck shell=bash
 # Debian trees for --root, made once per user and suite.
 
-packages=(nix-bin libssh2-1t64 openssh-server openssh-client sudo iproute2 libdbi-perl ca-certificates git perl procps
+packages=(nix-bin openssh-server openssh-client sudo iproute2 libdbi-perl ca-certificates git perl procps curl
     systemd systemd-sysv dbus libpam-systemd dbus-user-session)
+
+# libssh2 was renamed when 64-bit times came, after bookworm.
+libssh2_of() { [[ $1 == bookworm ]] && echo libssh2-1 || echo libssh2-1t64; }
 
 # The mirror that this machine's own apt uses for Debian; deb822 files first, they are what Debian installs today.
 debian_mirror() {
@@ -18,7 +21,7 @@ debian_mirror() {
 }
 
 lab_root() {
-    [[ $# -eq 1 && $1 =~ ^[a-z]+$ ]] || die "usage: lab root SUITE (trixie, forky)" 2
+    [[ $# -eq 1 && $1 =~ ^[a-z]+$ ]] || die "usage: lab root SUITE (bookworm, trixie, forky)" 2
     local suite=$1 roots=${XDG_CACHE_HOME:-$HOME/.cache}/deploy-swift/roots
     if [[ ! -d $roots/$suite ]]; then
         [[ $EUID -eq 0 ]] || die "root needs root, for debootstrap"
@@ -42,7 +45,7 @@ make_root() {
     chmod 0755 "$new"
     warn "making a Debian $suite tree in $roots/$suite (once, some minutes)"
     local include
-    include=$(IFS=,; echo "${packages[*]}")
+    include=$(IFS=,; echo "${packages[*]},$(libssh2_of "$suite")")
     debootstrap --variant=minbase --include="$include" "$suite" "$new" "$mirror" "$scripts/$script" >"$roots/$suite.log" 2>&1 ||
         die "debootstrap $suite failed, see $roots/$suite.log: $(grep -E '^[EW]: ' "$roots/$suite.log" | tail -n 1)"
     rm -rf "$new"/var/cache/apt/archives/*.deb "$new"/var/lib/apt/lists/* "$new"/etc/ssh/ssh_host_*

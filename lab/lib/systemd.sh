@@ -9,6 +9,7 @@ make_systemd_disk() {
 Description=Nix daemon
 
 [Service]
+ExecStartPre=/usr/bin/nix-store --init
 ExecStart=/usr/bin/nix-daemon
 KillMode=process
 END

@@ -30,6 +30,10 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -W "automatic libssh2 openssh" -- "$current")
         return
         ;;
+    --compress)
+        mapfile -t COMPREPLY < <(compgen -W "auto on off" -- "$current")
+        return
+        ;;
     --hostname)
         mapfile -t COMPREPLY < <(compgen -A hostname -- "$current")
         return
@@ -44,8 +48,8 @@ _deploy() {
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
             --force --remote-build -k --keep-result -r --result-path -c --checksigs --parallel --max-copies --max-activations
-            --max-jobs-eval --no-barrier --rollback-succeeded --agent --ssh-transport -d --debug-logs --log-dir
-            --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
+            --max-jobs-eval --no-barrier --rollback-succeeded --agent --ssh-transport --compress -d --debug-logs
+            --log-dir --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
             --activation-timeout --temp-path --local --on-partial-failure --wait-lock --history" -- "$current")
     else

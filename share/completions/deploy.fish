@@ -23,6 +23,7 @@ complete -c deploy -l rollback-succeeded -x -a 'true false' -d 'roll all profile
 complete -c deploy -l agent -r -F -d 'agent to send'
 complete -c deploy -l local -d 'deploy to this machine, without SSH'
 complete -c deploy -l ssh-transport -x -a 'automatic libssh2 openssh' -d 'how to log in'
+complete -c deploy -l compress -x -a 'auto on off' -d 'compress what is copied'
 complete -c deploy -s d -l debug-logs -d 'show every command'
 complete -c deploy -l log-dir -x -a '(__fish_complete_directories)' -d 'write logs there too'
 complete -c deploy -l timings -F -d 'tell where the time went'

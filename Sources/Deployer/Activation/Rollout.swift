@@ -46,7 +46,8 @@ struct Rollout: Sendable {
                 results.append(settled(ProfileResult(profile: profile, outcome: .notStarted, tail: tail)))
                 continue
             }
-            underWay.add(profile, fate: kind.fate(of: profile))
+            let fate = Fate(kind: kind, profile: profile, isGuarded: !node.usesClosureAgent(for: profile))
+            underWay.add(profile, fate: fate)
             console.report(.began(Activity(.activation, node: profile.node, profile: profile.name)))
             let result = settled(await work(profile, node, tail))
             underWay.remove(profile)

@@ -3,6 +3,8 @@ enum BuildError: Explained, Equatable {
     case checksFailed(Source, NixFailure)
     /// These profiles (`web1.system`) needed what could not be built.
     case buildFailed([String], NixFailure)
+    /// The node's own `nix-store` could not build these; with its last lines.
+    case failedThere([String], RemoteExit, [String])
     /// These plain store paths are not there, and no substituter has them.
     case notRealised([String], NixFailure)
     /// Nix was content, and yet there is no such path.
@@ -17,6 +19,9 @@ enum BuildError: Explained, Equatable {
         case .checksFailed(let source, let failure): "the checks of \(source) failed: \(failure)"
         case .buildFailed(let labels, let failure):
             "\(labels.joined(separator: ", ")) could not be built: \(failure)"
+        case .failedThere(let labels, let exit, let lines):
+            (["\(labels.joined(separator: ", ")) could not be built: nix-store on the node ended with \(exit)"] + lines)
+                .joined(separator: "\n")
         case .notRealised(let labels, let failure):
             "\(labels.joined(separator: ", ")): the store path could not be fetched: \(failure)"
         case .missing(let label, let path): "\(label): \(path) does not exist after the build"
@@ -33,7 +38,7 @@ enum BuildError: Explained, Equatable {
         case .notActivatable(_, _, let wrapper):
             "did you forget to wrap the profile's path with deploy-rs's lib.<system>.activate.\(wrapper)?"
         case .missing: "content-addressed derivations are not supported"
-        case .buildFailed, .notRealised, .badLinkName, .linkFailed, .signingFailed: nil
+        case .buildFailed, .failedThere, .notRealised, .badLinkName, .linkFailed, .signingFailed: nil
         }
     }
 }

@@ -14,14 +14,15 @@ struct HostBuild: Sendable {
     func run(_ profiles: [PlannedProfile], on host: Destination, for target: ReadyConnection, _ node: NodeName)
         async throws
     {
-        let machine = try await preflight.connect(host, []).connection
+        let activity = Activity(.remoteBuild, node: node)
+        let machine = try await console.during(activity) { try await preflight.connect(host, []).connection }
         do {
-            let remote = RemoteBuild(copier: copier, builder: builder, console: console)
-            let derivations = Installables.merged(profiles.flatMap(\.derivations))
-            try await console.during(Activity(.remoteBuild, node: node), "building on \(host)") {
-                try await remote.run(derivations, of: profiles, on: machine, node)
+            try await console.during(activity, "building on \(host)") {
+                try await build(profiles, on: machine, node)
             }
-            try await send(profiles, from: machine, to: target, node)
+            try await console.during(Activity(.copy, node: node), "copying from \(host)") {
+                try await send(profiles, from: machine, to: target, node)
+            }
         } catch {
             await machine.login.close()
             throw error
@@ -29,38 +30,41 @@ struct HostBuild: Sendable {
         await machine.login.close()
     }
 
+    /// Builds them in that machine's store, and signs them there.
+    private func build(_ profiles: [PlannedProfile], on machine: ReadyConnection, _ node: NodeName) async throws {
+        let remote = RemoteBuild(copier: copier, builder: builder, console: console)
+        let derivations = Installables.merged(profiles.flatMap(\.derivations))
+        try await remote.run(derivations, of: profiles, on: machine, node)
+        guard let signingKey else { return }
+        try await copier.withStore(of: machine, node) { store in
+            try await builder.sign(profiles, key: signingKey, in: store)
+        }
+    }
+
     private func send(
         _ profiles: [PlannedProfile], from machine: ReadyConnection, to target: ReadyConnection, _ node: NodeName
     ) async throws {
-        if let signingKey {
-            try await copier.withStore(of: machine) { store in
-                try await builder.sign(profiles, key: signingKey, in: store)
-            } onBytes: { _ in
-            }
-        }
-        try await console.during(Activity(.copy, node: node), "copying from \(machine.destination)") {
-            try await copier.copy(
-                Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
-                usesSubstitutes: !profiles.contains(where: \.fastConnection))
-        }
+        try await copier.copy(
+            Set(profiles.map(\.path)).sorted(), from: machine.copySource, to: target, node: node,
+            usesSubstitutes: !profiles.contains(where: \.fastConnection))
     }
 }
 
 extension ReadyConnection {
-    /// URL of its store as a source, over the system's `ssh`: from a `unix://` store Nix reads the files themselves, here.
+    /// URL of its store as a source, over the system's `ssh`.
     fileprivate var copySource: String {
         let host = destination.bareHost
-        return "ssh-ng://\(destination.user)@\(host.contains(":") ? "[\(host)]" : host)?remote-program=\(nixDaemon)"
+        return store.sourceURL("\(destination.user)@\(host.contains(":") ? "[\(host)]" : host)")
     }
 }
 
 extension Builder {
     /// Signs what another store holds.
-    fileprivate func sign(_ profiles: [PlannedProfile], key: String, in store: String) async throws {
+    fileprivate func sign(_ profiles: [PlannedProfile], key: String, in store: ServedStore) async throws {
         var remote = self
-        remote.nix.environment = Copier.environment(nix.environment)
+        remote.nix.environment = store.environment(nix.environment)
         do {
-            _ = try await remote.nix.run(signWords(profiles, key: key) + ["--store", store], outputLimit: 1 << 20)
+            _ = try await remote.nix.run(signWords(profiles, key: key) + ["--store", store.url], outputLimit: 1 << 20)
         } catch NixError.failed(let failure) {
             throw BuildError.signingFailed(key: key, failure)
         }

@@ -30,6 +30,7 @@ extension Options {
               --agent FILE               agent to send; closure: the closures' own, as deploy-rs does
               --local                    deploy to this machine, without SSH
               --ssh-transport NAME       automatic, libssh2 or openssh
+              --compress auto|on|off     compress copies: auto, over slow links
               --history N                with status: the last N deploys of each profile too
           -d, --debug-logs               show every command
               --log-dir DIR              write logs there too

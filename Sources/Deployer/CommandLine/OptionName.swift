@@ -28,6 +28,7 @@ enum OptionName: String, Sendable, CaseIterable {
     case interactiveSudo = "interactive-sudo"
     case agent
     case sshTransport = "ssh-transport"
+    case compress
     case parallel
     case maxCopies = "max-copies"
     case maxActivations = "max-activations"

@@ -12,6 +12,7 @@ extension Options {
             agent = try value.word()
             overrides.choosesAgent = true
         case .sshTransport: transport = try value.choice()
+        case .compress: compression = try value.choice()
         case .waitLock: waitLock = try value.integer(in: 0...65535)
         case .history: history = try value.integer(in: 1...64)
         case .parallel: limits.nodes = try value.integer(in: 1...1000)

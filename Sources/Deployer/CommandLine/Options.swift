@@ -43,6 +43,7 @@ struct Options: Sendable, Equatable {
     /// The agent to send; the one beside this program if nil.
     var agent: String?
     var transport = TransportChoice.automatic
+    var compression = Compression.auto
     var limits = Limits()
     /// Each node goes on to its activation by itself.
     var noBarrier = false
@@ -83,7 +84,7 @@ struct Options: Sendable, Equatable {
         }
         let pointless: [OptionName] = [
             .interactive, .keepResult, .resultPath, .dryActivate, .boot, .force, .noBarrier, .rollbackSucceeded,
-            .remoteBuild, .checksigs, .maxCopies, .maxActivations, .waitLock,
+            .remoteBuild, .checksigs, .compress, .maxCopies, .maxActivations, .waitLock,
         ]
         if let option = pointless.first(where: given.contains) { throw .clash("status", option.long) }
     }

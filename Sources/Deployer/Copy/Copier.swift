@@ -1,12 +1,6 @@
 import Shared
 import Synchronization
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 #if canImport(Glibc)
     import Glibc
 #else
@@ -16,11 +10,15 @@ import Synchronization
 /// Sends closures to a node's store over the connection that is already open.
 ///
 /// Nix decides what is missing and streams it; it is pointed at a private socket behind which the node's own
-/// `nix-daemon --stdio` answers.
+/// `nix-daemon --stdio` answers, or `nix-store --serve` where there is none that does.
 struct Copier: Sendable {
     let console: Console
     /// `--checksigs`: the node insists on signatures even from users it trusts.
     let checksSignatures: Bool
+    /// This program, which Nix also takes for its `ssh` (``SSHStandIn``).
+    var program = AskpassHelper.program
+    /// Notices links where compression pays; nil where that is settled.
+    var meter: LinkMeter?
 
     /// Copies store paths and all they refer to.
     ///
@@ -43,11 +41,11 @@ struct Copier: Sendable {
         _ paths: [String], from source: String?, to connection: ReadyConnection, node: NodeName,
         usesSubstitutes: Bool, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
-        try await withStore(of: connection) { store in
-            let words = copyWords(paths, from: source, to: store, usesSubstitutes: usesSubstitutes)
+        try await withStore(of: connection, node, meter) { store in
+            let words = copyWords(paths, from: source, to: store.url, usesSubstitutes: usesSubstitutes)
             console.tell(.debug, "running \(shellQuoted(words))", node: node)
             var command = LocalCommand(words)
-            command.environment = Copier.environment(command.environment)
+            command.environment = store.environment(command.environment)
             // The source's `ssh` is Nix's: it must not ask beside our own questions.
             if source != nil { command.environment["NIX_SSHOPTS"] = "-o BatchMode=yes" }
             let result = try await command.run()
@@ -68,25 +66,81 @@ struct Copier: Sendable {
         try await copy(["--derivation"] + paths, to: connection, node: node, usesSubstitutes: usesSubstitutes)
     }
 
-    /// Offers the node's store under a local URL for as long as the work lasts.
+    /// Offers the node's store under a local URL for as long as the work lasts, which is begun anew where the node's side
+    /// of one way fails and there is another.
     ///
-    /// - Parameter work: gets the URL, for a Nix run with ``environment(_:)``
+    /// - Parameter work: gets the store, for a Nix run with its URL and environment
     func withStore(
-        of connection: ReadyConnection,
-        _ work: @escaping @Sendable (String) async throws -> Void,
-        onBytes: @escaping @Sendable (Int) -> Void
+        of connection: ReadyConnection, _ node: NodeName, _ meter: LinkMeter? = nil,
+        _ work: @escaping @Sendable (ServedStore) async throws -> Void,
+        onBytes: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
+        var failures: [CopyError] = []
+        let ways = connection.store.ways
+        for (way, next) in zip(ways, ways.dropFirst().map(\.rawValue) + ["nothing else"]) {
+            do {
+                return try await serve(connection, way, node, meter, work, onBytes)
+            } catch let error as CopyError {
+                guard case .server = error else { throw error }
+                failures.append(error)
+                connection.store.avoid(way)
+                console.tell(
+                    .debug, "\(way.rawValue) does not lead to its store, \(next) is tried: \(error)", node: node)
+            }
+        }
+        throw failures.count == 1 ? failures[0] : CopyError.noWay(failures)
+    }
+
+    /// Does the work one way; once more over a further, compressed connection where the link turns out to be slow.
+    private func serve(
+        _ connection: ReadyConnection, _ way: StoreWay, _ node: NodeName, _ meter: LinkMeter?,
+        _ work: @escaping @Sendable (ServedStore) async throws -> Void, _ onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws {
+        guard let meter, try await !connection.login.carrier().isCompressed else {
+            return try await serve(connection, way, work, onBytes)
+        }
+        let sent = Counter()
+        do {
+            try await serve(connection, way) { store in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await work(store) }
+                    group.addTask { try await meter.watch { sent.count } }
+                    defer { group.cancelAll() }
+                    try await group.next()
+                }
+            } _: { count in
+                sent.add(count)
+                meter.add(count)
+                onBytes(count)
+            }
+        } catch let link as SlowLink {
+            let rate = bytesText(link.bytesPerSecond)
+            do {
+                try await connection.login.compress()
+                console.tell(.info, "the link takes \(rate)/s: what is not there yet goes compressed", node: node)
+            } catch let error as SSHError {
+                console.tell(.debug, "the link takes \(rate)/s, but there is no compressed login: \(error)", node: node)
+            }
+            try await serve(connection, way, work, onBytes)
+        }
+    }
+
+    private func serve(
+        _ connection: ReadyConnection, _ way: StoreWay, _ work: @escaping @Sendable (ServedStore) async throws -> Void,
+        _ onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws {
+        guard let command = connection.store.command(way) else { return }
         let socket = try StoreSocket()
         let box = FailureBox()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 defer { socket.stop() }
-                try await work(socket.storeURL)
+                try await work(try ServedStore(way, socket, program: program))
             }
             group.addTask {
                 await withTaskGroup(of: Void.self) { bridges in
                     for await descriptor in socket.connections {
-                        bridges.addTask { await bridge(descriptor, connection, box, onBytes) }
+                        bridges.addTask { await bridge(descriptor, to: command, connection, box, onBytes) }
                     }
                 }
             }
@@ -95,26 +149,28 @@ struct Copier: Sendable {
             } catch {
                 group.cancelAll()
                 // What the node's side said explains more than Nix's "unexpected end-of-file".
-                throw box.failure ?? error
+                throw error is SlowLink ? error : box.failure ?? error
             }
         }
     }
 
     private func bridge(
-        _ descriptor: Int32, _ connection: ReadyConnection, _ box: FailureBox,
+        _ descriptor: Int32, to command: [String], _ connection: ReadyConnection, _ box: FailureBox,
         _ onBytes: @escaping @Sendable (Int) -> Void
     ) async {
         defer { close(descriptor) }
         do {
-            let words = [connection.nixDaemon, "--stdio"]
-            let result = try await connection.login.remote().bridge(words, descriptor: descriptor, onBytes: onBytes)
-            if !result.exit.isSuccess { box.set(CopyError.daemon(exit: result.exit, text: result.errorText)) }
+            let remote = try await connection.login.carrier()
+            let result = try await remote.bridge(command, descriptor: descriptor, onBytes: onBytes)
+            if !result.exit.isSuccess {
+                box.set(CopyError.server(shellQuoted(command), exit: result.exit, text: result.errorText))
+            }
         } catch is CancellationError {
             // Asked to stop: whoever asked says why.
         } catch {
             box.set(error)
         }
-        // Nix must see the end even while another owner still holds the socket.
+        // Nix must see the end even while another owner still holds the socket; and not before it is known why.
         shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
@@ -127,15 +183,13 @@ struct Copier: Sendable {
         if usesSubstitutes { words += ["--substitute-on-destination", "--option", "builders-use-substitutes", "true"] }
         return words + paths
     }
+}
 
-    /// The environment of a Nix that talks to a node's daemon: without the local settings, which it would send there.
-    static func environment(_ environment: [String: String]) -> [String: String] {
-        var environment = environment
-        environment["NIX_CONF_DIR"] = "/var/empty/nix-conf"
-        environment["NIX_USER_CONF_FILES"] = ""
-        environment["NIX_CONFIG"] = "build-users-group ="
-        return environment
-    }
+/// Bytes of one copy.
+private final class Counter: Sendable {
+    private let sum = Mutex(0)
+    var count: Int { sum.withLock { $0 } }
+    func add(_ more: Int) { sum.withLock { $0 += more } }
 }
 
 /// The first failure of a node's side of a copy.
@@ -151,22 +205,30 @@ private final class FailureBox: Sendable {
 
 enum CopyError: Error, Sendable, Equatable {
     case nix(exit: Exit, lines: [String])
-    case daemon(exit: RemoteExit, text: String)
+    /// What serves the store on the node ended before Nix was done with it.
+    case server(String, exit: RemoteExit, text: String)
+    /// Each way's failure, in the order tried.
+    case noWay([CopyError])
 }
 
 extension CopyError: Explained, CustomStringConvertible {
     var description: String {
         switch self {
         case .nix(let exit, let lines): "nix copy ended with \(exit)\n\(lines.joined(separator: "\n"))"
-        case .daemon(let exit, let text): "nix-daemon on the node ended with \(exit)\n\(text)"
+        case .server(let command, let exit, let text): "`\(command)` on the node ended with \(exit)\n\(text)"
+        case .noWay(let failures):
+            "the node's store cannot be reached in any way\n" + failures.map(\.description).joined(separator: "\n")
         }
     }
 
     var hint: String? {
-        guard case .nix(_, let lines) = self, lines.contains(where: { $0.contains("lacks a valid signature") }) else {
-            return "nothing was activated"
-        }
+        guard CopyError.isAboutSignatures(description) else { return "nothing was activated" }
         return "the SSH user is not trusted by the node's Nix: add it to trusted-users there, or sign with "
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
+    }
+
+    /// In the words of the node's Nix, then in those of newer ones.
+    private static func isAboutSignatures(_ text: String) -> Bool {
+        text.contains("lacks a valid signature") || text.contains("lacks a signature by a trusted key")
     }
 }

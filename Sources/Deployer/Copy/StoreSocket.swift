@@ -1,12 +1,6 @@
 import Dispatch
 import Shared
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 #if canImport(Glibc)
     import Glibc
 #else
@@ -17,42 +11,26 @@ import Shared
 final class StoreSocket: Sendable {
     /// Each connection that arrives, as a descriptor that the taker closes.
     let connections: AsyncStream<Int32>
-    private let folder: String
+    /// Its own, 0700, with a short path: socket paths end at about 100 characters.
+    let folder: String
     // Dispatch sources may be cancelled from any thread; only the protocol is not marked so.
-    nonisolated(unsafe) private let source: any DispatchSourceRead
+    nonisolated(unsafe) private let source: any DispatchSourceProtocol
+
+    var path: String { "\(folder)/s" }
 
     /// For `nix copy --to`; blanks cannot occur in it.
-    var storeURL: String { "unix://\(folder)/s" }
+    var storeURL: String { "unix://\(path)" }
 
-    /// Makes a folder of its own, 0700, with a short path: socket paths end at about 100 characters.
-    ///
     /// - Throws: ``SystemError``
     init() throws(SystemError) {
         folder = try makeScratchFolder()
-        let listener: Int32
-        do {
-            listener = try StoreSocket.listener("\(folder)/s")
+        let (connections, continuation) = AsyncStream.makeStream(of: Int32.self)
+        self.connections = connections
+        do throws(SystemError) {
+            source = try StoreSocket.source("\(folder)/s", continuation)
         } catch {
             removeScratchFolder(folder)
             throw error
-        }
-        let (connections, continuation) = AsyncStream.makeStream(of: Int32.self)
-        self.connections = connections
-        source = DispatchSource.makeReadSource(fileDescriptor: listener, queue: .global())
-        nonisolated(unsafe) let listening = source
-        source.setEventHandler { @Sendable in
-            let connection = accept(listener, nil, nil)
-            guard connection >= 0 else {
-                // Out of descriptors, the source would fire for ever: Nix then sees a refused connection.
-                if errno == EMFILE || errno == ENFILE { listening.cancel() }
-                return
-            }
-            _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
-            continuation.yield(connection)
-        }
-        source.setCancelHandler { @Sendable in
-            close(listener)
-            continuation.finish()
         }
         source.activate()
     }
@@ -63,23 +41,38 @@ final class StoreSocket: Sendable {
         removeScratchFolder(folder)
     }
 
-    private static func listener(_ path: String) throws(SystemError) -> Int32 {
-        let listener = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        guard listener >= 0 else { throw SystemError("socket") }
-        _ = fcntl(listener, F_SETFD, FD_CLOEXEC)
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8.prefix($0.count - 1)) }
-        let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+    private static func source(
+        _ path: String, _ connections: AsyncStream<Int32>.Continuation
+    ) throws(SystemError) -> any DispatchSourceProtocol {
+        let listener = try listenOnUnixSocket(path)
+        let itself = Itself()
+        do throws(SystemError) {
+            try Descriptor.setNonBlocking(listener)
+            let source = try ReadySource.make(listener, .input, queue: DispatchQueue(label: "store")) { @Sendable in
+                let connection = accept(listener, nil, nil)
+                guard connection >= 0 else {
+                    // Out of descriptors, the source would fire for ever: Nix then sees a refused connection.
+                    if errno == EMFILE || errno == ENFILE { itself.source?.cancel() }
+                    return
+                }
+                // Fails only for a descriptor that is not open.
+                _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
+                connections.yield(connection)
+            } onCancel: { @Sendable in
+                itself.source = nil
+                close(listener)
+                connections.finish()
             }
-        }
-        guard bound == 0, listen(listener, 64) == 0 else {
-            let error = SystemError("bind", path)
+            itself.source = source
+            return source
+        } catch {
             close(listener)
             throw error
         }
-        return listener
+    }
+
+    /// The source for its own handlers, which run on one queue; set before the first can.
+    private final class Itself: Sendable {
+        nonisolated(unsafe) var source: (any DispatchSourceProtocol)?
     }
 }

@@ -1,9 +1,8 @@
-/// A version of Nix, or of one of its kin counted by the Nix it is like.
+/// A version of Nix, or of one of its kin: Determinate Nix tells the Nix that it is like, Lix counts from 2.90 on, being a
+/// fork of 2.18.
 struct NixVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
     var major: Int
     var minor: Int
-    /// Lix counts its own versions from 2.90 on, being a fork of 2.18.
-    var isLix = false
 
     init(_ major: Int, _ minor: Int) {
         self.major = major
@@ -20,7 +19,6 @@ struct NixVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
         }
         guard numbers.count == 2, let major = numbers[0], let minor = numbers[1] else { return nil }
         self.init(major, minor)
-        isLix = line.contains("Lix")
     }
 
     /// What is assumed where the version cannot be read.

@@ -85,7 +85,8 @@ final class Interruption: Sendable {
             if !isActivating { cancel?() }
         } else if count == 2 {
             if isActivating {
-                console.tell(.warn, "left: the nodes end what they have begun by themselves")
+                let rest = underWay.isGuarded ? "the nodes end what they have begun by themselves" : "what is under way"
+                console.tell(.warn, "left: \(rest)")
                 console.tell(.hint, "later: \(statusCommand)")
             }
             end()

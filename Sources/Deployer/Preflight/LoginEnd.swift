@@ -7,7 +7,7 @@ struct LoginEndQuery: Sendable {
     var sshUser: String
     /// Whose profiles are deployed.
     var users: [String]
-    /// In front of every line of the answer.
+    /// In front of every line of the answer, as of the preflight's others.
     var marker: String
 
     /// The users that it matters for: root's guardian is a unit of the system, and logind spares root's sessions.
@@ -19,19 +19,22 @@ struct LoginEndQuery: Sendable {
         self.marker = marker
     }
 
-    /// Works in any POSIX shell; says nothing where the login is no session of logind's.
-    var words: [String] {
+    /// A part of the preflight's shell script, which has the marker from here too; says nothing where the login is no
+    /// session of logind's.
+    var question: String {
         let settings = ["KillUserProcesses", "KillOnlyUsers", "KillExcludeUsers"]
         let logind = "loginctl show-user \(settings.map { "--property=\($0)" }.joined(separator: " "))"
-        let script = """
+        // A logind that hangs is no reason not to deploy: it is waited for once.
+        return """
+            (exec 2>/dev/null
             [ -d /run/systemd/system ] && grep -q '/session-[^/]*\\.scope' /proc/self/cgroup || exit 0
             limit=; if command -v timeout >&2; then limit="timeout 5"; fi
-            $limit \(logind) | while read -r line; do printf '%s %s\\n' \(marker) "$line"; done
+            settings=$($limit \(logind)) || exit 0
+            printf '%s\\n' "$settings" | while read -r line; do say "$line"; done
             for user in \(shellQuoted(users)); do
-                printf '%s linger %s %s\\n' \(marker) "$user" "$($limit loginctl show-user "$user" --property=Linger --value)"
-            done
+                say linger "$user" "$($limit loginctl show-user "$user" --property=Linger --value)"
+            done)
             """
-        return ["sh", "-c", "exec 2>/dev/null\n" + script]
     }
 
     /// Reads from the answer who of these is in danger.
@@ -72,22 +75,14 @@ extension Preflight {
     /// For each user whose guardian would end with the login: how the login becomes root, who can start it elsewhere.
     ///
     /// Users for whom it cannot are told of.
+    ///
+    /// - Parameter endangered: what ``LoginEndQuery/endangered(_:)`` read
     func rootStarts(
-        _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile],
+        _ destination: Destination, _ endangered: [String], _ remote: any Remote, _ profiles: [PlannedProfile],
         _ elevations: [[String]: Elevation]
     ) async throws -> [String: Elevation] {
-        let query = LoginEndQuery(
-            sshUser: destination.user, users: profiles.map(\.user), marker: try Nonce.random())
-        guard let query else { return [:] }
         var starts: [String: Elevation] = [:]
-        let text: String
-        do {
-            text = try await Self.answer(remote, query.words).text
-        } catch PreflightError.silent {
-            // A logind that hangs is no reason not to deploy.
-            return [:]
-        }
-        for user in query.endangered(text) {
+        for user in endangered {
             guard let profile = profiles.first(where: { $0.user == user }) else { continue }
             if let root = try await root(for: profile, remote, elevations) {
                 starts[user] = root

@@ -19,7 +19,9 @@ struct NixTrust: Sendable, Equatable {
     static let questions = [
         "if [ \"$(id -u)\" = 0 ] || [ -w /nix/var/nix/db ]; then say trust owner; else",
         "say trust names $(id -un) $(id -Gn | sed 's/^/@/; s/ / @/g')",
-        "nix --extra-experimental-features nix-command show-config 2>/dev/null | while read -r key equals values; do",
+        "show() { nix --extra-experimental-features nix-command \"$@\" 2>/dev/null; }",
+        // The first is as old as 2.8, and deprecated since 2.20.
+        "{ show show-config || show config show; } | while read -r key equals values; do",
         "case $key in trusted-users|trusted-public-keys) say trust $key $values ;; esac; done; fi",
     ]
 

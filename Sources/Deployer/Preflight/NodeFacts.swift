@@ -12,6 +12,8 @@ struct NodeFacts: Sendable, Equatable {
     var system: String
     /// Absolute path of `nix-daemon`; nil if there is none in any known folder.
     var nixDaemon: String?
+    /// Absolute path of `nix-store`, in the same way.
+    var nixStore: String?
     /// Store paths of agents that are there.
     var agents: Set<String>
     /// How each elevation that was asked for went without a password.
@@ -46,6 +48,8 @@ struct NodeFactsQuery: Sendable {
     /// Agents to look for, store paths.
     var agents: [String]
     var groups: [Group]
+    /// What a login's end does to what it left running; nil where that is known.
+    var loginEnd: LoginEndQuery?
     /// In front of every line of the answer, so that a login banner cannot be mistaken for one.
     var marker: String
 
@@ -84,6 +88,7 @@ struct NodeFactsQuery: Sendable {
             #"say system $(uname -s -m)"#,
             "PATH=\"$PATH:\(NodeFactsQuery.nixFolders.joined(separator: ":"))\"",
             #"say daemon "$(command -v nix-daemon)""#,
+            #"say store "$(command -v nix-store)""#,
             "agent=",
         ]
         lines += NixTrust.questions
@@ -96,6 +101,7 @@ struct NodeFactsQuery: Sendable {
             lines.append("say installed \(index) \"$(\(shellQuoted(path)) --version 2>/dev/null)\"")
         }
         lines += groups.enumerated().map { question($1, $0) }
+        if let loginEnd { lines.append(loginEnd.question) }
         return (lines + ["say end"]).joined(separator: "\n")
     }
 
@@ -131,7 +137,7 @@ struct NodeFactsQuery: Sendable {
     ///
     /// - Throws: ``PreflightError/noAnswer(_:)`` where the shell did not get to the end
     func parse(_ text: String) throws(PreflightError) -> NodeFacts {
-        var facts = NodeFacts(system: "", nixDaemon: nil, agents: [], elevations: [:])
+        var facts = NodeFacts(system: "", agents: [], elevations: [:])
         var statuses: [Int: [ProfileStatus]] = [:]
         var isWhole = false
         for line in text.split(separator: "\n") where line.hasPrefix(marker + " ") {
@@ -139,6 +145,7 @@ struct NodeFactsQuery: Sendable {
             switch (words.first, words.dropFirst().first) {
             case ("system", let kernel?): facts.system = systemName(words.last ?? "", kernel)
             case ("daemon", let path?): facts.nixDaemon = path
+            case ("store", let path?): facts.nixStore = path
             case ("agent", let path?): facts.agents.insert(path)
             case ("elevation", let index?):
                 guard let index = Int(index), groups.indices.contains(index), !groups[index].elevation.isEmpty,
@@ -212,7 +219,8 @@ extension PreflightError: Explained, CustomStringConvertible {
             "it is held since \(Date(timeIntervalSince1970: TimeInterval(holder.since)).formatted(.iso8601)) by "
                 + "\(holder.deployer)'s deploy of \(holder.closure); nothing was changed"
         case .notConnected: "there is no connection to the node"
-        case .noNix: "nix-daemon is not on the node: neither in PATH nor in any folder where Nix is installed"
+        case .noNix:
+            "Nix is not on the node: nix-daemon and nix-store are neither in PATH nor where Nix is installed as a rule"
         case .noAgent(let system, let available):
             "there is no agent for \(system) and no activate-rs in the closure; this installation has agents for: "
                 + (available.isEmpty ? "nothing" : available.joined(separator: ", "))

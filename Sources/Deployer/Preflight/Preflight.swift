@@ -9,10 +9,10 @@ struct Preflight: Sendable {
     let agents: AgentBinary
     let console: Console
     let copier: Copier
-    /// Nothing will be activated, so that nobody need know whether a lost login ends the watch over it.
-    var onlyLooks = false
     /// Asks on the terminal for a password; nil where nobody can be asked.
     let askPassword: @Sendable (String) async throws -> Secret?
+    /// Whether activations follow that have to outlive their login.
+    var startsGuardians = true
 
     /// Logs in with every connection that the node's profiles need, and looks around.
     ///
@@ -52,17 +52,25 @@ struct Preflight: Sendable {
         _ destination: Destination, _ remote: any Remote, _ profiles: [PlannedProfile]
     ) async throws -> Look {
         let groups = Preflight.groups(of: profiles)
+        let marker = try Nonce.random()
+        let loginEnd =
+            startsGuardians
+            ? LoginEndQuery(sshUser: destination.user, users: profiles.map(\.user), marker: marker) : nil
         let query = NodeFactsQuery(
             agents: agents.paths,
             groups: groups.map {
                 .init(
                     elevation: $0[0].elevation, agentPath: $0[0].agentPath, profiles: $0.map(\.location))
             },
-            marker: try Nonce.random())
+            loginEnd: loginEnd, marker: marker)
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
-        guard let nixDaemon = facts.nixDaemon else { throw PreflightError.noNix }
+        guard facts.nixDaemon ?? facts.nixStore != nil else { throw PreflightError.noNix }
+        let store = NodeStore(daemon: facts.nixDaemon, store: facts.nixStore)
+        if facts.nixDaemon == nil {
+            console.tell(.debug, "there is no nix-daemon: copies go over ssh://", node: profiles.first?.node)
+        }
         try facts.checkInstalled(profiles)
         var agent = agents.path(for: facts.system)
         let isAgentThere = agent.map(facts.agents.contains) ?? true
@@ -80,12 +88,12 @@ struct Preflight: Sendable {
         }
         let connection = ReadyConnection(
             destination: destination, login: NodeLogin(remote, to: destination, connector: connector),
-            nixDaemon: nixDaemon, agent: agent, elevations: elevations, system: facts.system,
+            store: store, agent: agent, elevations: elevations, system: facts.system,
             trust: remote is LocalRemote ? NixTrust(isOwner: true) : facts.trust,
             // Only our own agent has a guardian.
             rootStarts: try await rootStarts(
-                destination, remote, profiles.filter { !onlyLooks && (agent != nil || $0.agentPath != nil) },
-                elevations))
+                destination, loginEnd?.endangered(answer.text) ?? [], remote,
+                profiles.filter { agent != nil || $0.agentPath != nil }, elevations))
         if !isAgentThere, let agent, let node = profiles.first?.node {
             console.tell(.debug, "sending the agent \(agent)", node: node)
             try await console.during(Activity(.agent, node: node)) {

@@ -13,6 +13,11 @@ struct ReadyNode: Sendable {
         return connection
     }
 
+    /// Whether a profile is activated as deploy-rs does it, by what lies in its closure.
+    func usesClosureAgent(for profile: PlannedProfile) -> Bool {
+        connections[profile.destination]?.usesClosureAgent(for: profile) ?? false
+    }
+
     /// The connection that the node's daemon trusts most.
     func sender() throws(PreflightError) -> ReadyConnection {
         let sorted = connections.values.sorted { $0.destination.description < $1.destination.description }
@@ -44,7 +49,7 @@ struct ReadyNode: Sendable {
 struct ReadyConnection: Sendable {
     let destination: Destination
     let login: NodeLogin
-    let nixDaemon: String
+    let store: NodeStore
     /// Store path of the agent for this node; nil where there is none, and the closures' own `activate-rs` has to do.
     let agent: String?
     let elevations: [[String]: Elevation]

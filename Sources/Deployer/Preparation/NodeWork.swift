@@ -10,7 +10,7 @@ final class NodeWork: Sendable {
         /// Nodes that have not got what they need yet.
         var unsupplied: Int
         var ready: [NodeName: ReadyNode] = [:]
-        var failures: [(node: NodeName, error: any Error)] = []
+        var failures: [NodeName: any Error] = [:]
     }
 
     let preparation: Preparation
@@ -37,7 +37,7 @@ final class NodeWork: Sendable {
     }
 
     /// All failures in the plan's order, interruptions aside.
-    var failures: [any Error] { state.withLock { $0.failures }.sorted { $0.node < $1.node }.map(\.error) }
+    var failures: [any Error] { state.withLock { $0.failures }.sorted { $0.key < $1.key }.map(\.value) }
 
     /// Prepares a node, and then guards what it has got until all the others have theirs; a failure is noted, so that
     /// the others go on.
@@ -51,8 +51,10 @@ final class NodeWork: Sendable {
             isSupplied()
             if preparation.plan.nodes.count > 1 { try await protect(ready, pending) }
         } catch {
-            note(error, of: node.name)
-            try Task.checkCancellation()
+            if !isNoted(node) {
+                try Task.checkCancellation()
+                note(error, of: node)
+            }
             isSupplied()
         }
     }
@@ -87,23 +89,20 @@ final class NodeWork: Sendable {
             state.withLock { $0.ready[node.name] = ready }
             try judge(ready)
             try tellTrust(of: ready)
+            tellIgnored(of: ready)
             isSeen(true)
             return ready
         } catch {
-            // First: the lookout's failure cancels this task, and then no error of it counts.
-            note(error, of: node.name)
+            // First: the last one to be seen ends all the others, and with them this task.
+            if !Task.isCancelled { note(error, of: node) }
             isSeen(false)
             throw error
         }
     }
 
-    /// Keeps a node's first failure; what fails because it was cancelled is none.
-    private func note(_ error: any Error, of node: NodeName) {
-        if Task.isCancelled || error is CancellationError { return }
-        state.withLock { state in
-            if !state.failures.contains(where: { $0.node == node }) { state.failures.append((node, error)) }
-        }
-    }
+    private func note(_ error: any Error, of node: PlannedNode) { state.withLock { $0.failures[node.name] = error } }
+
+    private func isNoted(_ node: PlannedNode) -> Bool { state.withLock { $0.failures[node.name] != nil } }
 
     /// Tells, before anything is built, where what is copied will need a signature.
     private func tellTrust(of node: ReadyNode) throws {
@@ -114,6 +113,17 @@ final class NodeWork: Sendable {
         guard !copied.isEmpty, let warning else { return }
         preparation.console.tell(.warn, warning.text, node: node.plan.name)
         preparation.console.tell(.hint, warning.hint, node: node.plan.name)
+    }
+
+    /// Tells what was asked for and cannot be had of deploy-rs's agents.
+    private func tellIgnored(of node: ReadyNode) {
+        let driven = preparation.pending(node).filter { node.usesClosureAgent(for: $0) }
+        guard !driven.isEmpty else { return }
+        var ignored = preparation.options.waitLock > 0 ? [OptionName.waitLock.long] : []
+        if driven.contains(where: { $0.onPartialFailure != .rollback }) { ignored.append("onPartialFailure") }
+        guard !ignored.isEmpty else { return }
+        let text = "the closures' own agents, which are deploy-rs's, know no \(ignored.joined(separator: " and no "))"
+        preparation.console.tell(.warn, "\(text): without effect there", node: node.plan.name)
     }
 
     private func isSeen(_ canBeDeployed: Bool) {

@@ -24,6 +24,9 @@ protocol Remote: Sendable {
     /// False once the connection is known to have ended; commands on it then fail.
     var isOpen: Bool { get async }
 
+    /// True where what it carries is compressed, or nothing is to be gained by that.
+    var isCompressed: Bool { get async }
+
     /// Ends the connection; commands still running lose their channel, and may go on at the node.
     func close() async
 }
@@ -158,11 +161,13 @@ struct Destination: Sendable, Hashable, CustomStringConvertible {
     var fallbacks: [String] = []
     /// This machine, without SSH.
     var isLocal = false
+    /// As with `Compression yes` in the SSH configuration.
+    var compresses = false
 
     var description: String { isLocal ? "this machine" : "\(user)@\(host)" }
 
     /// Every way to the node, as a destination without others.
     var ways: [Destination] {
-        ([host] + fallbacks).map { Destination(host: $0, user: user, options: options) }
+        ([host] + fallbacks).map { Destination(host: $0, user: user, options: options, compresses: compresses) }
     }
 }

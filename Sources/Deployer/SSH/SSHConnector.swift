@@ -4,6 +4,7 @@ import Synchronization
 /// Connects to nodes as the user's `ssh` would, over libssh2 or, where that cannot do it, over the system's `ssh`.
 final class SSHConnector: Connector {
     private let choice: TransportChoice
+    private let compression: Compression
     private let prompter: any Prompter
     let environment: [String: String]
     private let askpassHelper: String
@@ -18,12 +19,14 @@ final class SSHConnector: Connector {
     ///   - log: gets debug lines, such as which transport was chosen and why
     init(
         choice: TransportChoice = .automatic,
+        compression: Compression = .auto,
         prompter: any Prompter = TerminalPrompter(),
         environment: [String: String] = currentEnvironment(),
         askpassHelper: String = AskpassHelper.program,
         log: @escaping @Sendable (String) -> Void = { _ in }
     ) {
         self.choice = choice
+        self.compression = compression
         self.prompter = prompter
         self.environment = environment
         self.askpassHelper = askpassHelper
@@ -60,7 +63,7 @@ final class SSHConnector: Connector {
         do {
             log("\(destination): over libssh2 \(LibSSH2.version)")
             let session = try await plan.makeSession()
-            return LibSSH2Remote(session) { try await plan.makeSession() }
+            return LibSSH2Remote(session, isCompressed: configuration.compresses) { try await plan.makeSession() }
         } catch let error as NoCommonAlgorithms {
             let reason = "libssh2 and the server have no algorithms in common"
             return try await fallBack(destination, configuration, reason, "\(reason) (\(error.reason))")
@@ -95,7 +98,8 @@ final class SSHConnector: Connector {
 
     func configuration(of destination: Destination) async throws -> SSHConfiguration {
         if let known = configurations.withLock({ $0[destination] }) { return known }
-        let configuration = try await SSHConfiguration.resolve(destination, environment: environment)
+        var configuration = try await SSHConfiguration.resolve(destination, environment: environment)
+        configuration.compresses = compression.applied(to: configuration.compresses || destination.compresses)
         configurations.withLock { $0[destination] = configuration }
         return configuration
     }

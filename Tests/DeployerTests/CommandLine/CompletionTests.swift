@@ -22,6 +22,7 @@ struct CompletionTests {
         Case(line: "deploy ", offers: ["status", "folder/"], offersNot: ["file.nix", "true"]),
         Case(line: "deploy --file ", offers: ["file.nix", "folder/"], offersNot: ["status"]),
         Case(line: "deploy --log-dir ", offers: ["folder/"], offersNot: ["file.nix", "status"]),
+        Case(line: "deploy --compress ", offers: ["auto", "on", "off"], offersNot: ["folder/"]),
         Case(line: "deploy --ssh-transport ", offers: ["automatic", "libssh2", "openssh"], offersNot: ["folder/"]),
         Case(line: "deploy --targets . ", offers: ["folder/"], offersNot: ["status", "file.nix"]),
         Case(line: "deploy --targets . --ma", offers: ["--magic-rollback"], offersNot: ["folder/"]),

@@ -22,7 +22,7 @@ struct OptionsTests {
             "false", "--hostname", "h", "--magic-rollback", "false", "--confirm-timeout", "0", "--activation-timeout",
             "65535", "--temp-path", "/t", "--dry-activate", "--rollback-succeeded", "false", "--sudo", "doas -u",
             "--interactive-sudo", "true", "--agent", "closure", "--ssh-transport", "openssh", "--parallel", "3",
-            "--on-partial-failure", "warn", "--wait-lock", "60",
+            "--on-partial-failure", "warn", "--wait-lock", "60", "--compress", "off",
             ".#a.b", "--", "--impure", "-L"
         )
         var expected = try Options([])
@@ -37,6 +37,7 @@ struct OptionsTests {
         expected.rollbackSucceeded = false
         expected.agent = "closure"
         expected.transport = .openssh
+        expected.compression = .off
         expected.limits.nodes = 3
         expected.waitLock = 60
         expected.targets = [".#a.b"]
@@ -127,6 +128,7 @@ struct OptionsTests {
             ["--ssh-transport", "ssh"],
             .invalidValue("--ssh-transport", "ssh", expected: "automatic, libssh2, openssh")
         ),
+        (["--compress", "yes"], .invalidValue("--compress", "yes", expected: "auto, on, off")),
         (["--dry-activate", "--boot"], .clash("--dry-activate", "--boot")),
         (["--local", "--hostname", "a"], .clash("--local", "--hostname")),
         (["--hostname", "a,"], .invalidValue("--hostname", "a,", expected: "host names with commas between them")),

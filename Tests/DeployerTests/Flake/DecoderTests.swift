@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Deployer
@@ -55,6 +56,53 @@ struct DecoderTests {
             var decoder = DeploymentDecoder()
             if let value = try? JSONValue(parsing: bytes) { _ = decoder.deployment(value) }
         }
+    }
+
+    private static let samples = URL(fileURLWithPath: #filePath).appendingPathComponent("../../../Samples/nix")
+        .standardized
+
+    /// What these versions answered and traced about one flake, and about one file: byte for byte the same.
+    @Test(arguments: ["2.8", "2.26", "2.34"])
+    func theAnswersOfTheseVersionsAreRead(version: String) throws {
+        let text = try sample("answer-\(version).json")
+        var decoder = DeploymentDecoder()
+        let deployment = decoder.deployment(try JSONValue(parsing: Array(text.utf8)))
+        let node = try #require(deployment.nodes[NodeName(#"we"ird${x} ü"#)])
+        #expect(node.hostname == "a" && node.fallbacks == ["fd00::1"])
+        let paths = node.profiles.mapValues { $0.path.split(separator: "-", maxSplits: 1).last.map(String.init) }
+        let names = ["a": "one", "b": "two/sub", "c": "/nix/store/plain", "d": "file", "e": "three-dev"]
+        #expect(paths == Dictionary(uniqueKeysWithValues: names.map { (ProfileName($0), $1) }))
+        let outputs = node.profiles.mapValues { $0.derivations.flatMap(\.outputs) }
+        #expect(outputs[ProfileName("a")] == ["out"] && outputs[ProfileName("e")] == ["dev"])
+        #expect(outputs[ProfileName("c")] == [] && outputs[ProfileName("d")] == [])
+        #expect(decoder.warnings.map(\.path) == [["deploy", "future"]])
+        let wrong = ["deploy", "nodes", "wrong"]
+        let problems = decoder.problems.map { $0.path.starts(with: wrong) ? Array($0.path.dropFirst(3)) : $0.path }
+        let expected = [
+            ["deploy", "nodes", #"we"ird${x} ü"#, "tempPath"], ["profiles", "p", "path"], ["profiles", "p", "sshUser"],
+            ["profiles", "p", "sshOpts"], ["hostname"],
+        ]
+        #expect(problems == expected, "\(decoder.problems)")
+        for trace in try traces(version) {
+            var early = DeploymentDecoder(areClosuresKnown: false)
+            let settings = early.deployment(try JSONValue(parsing: Array(trace.utf8)))
+            #expect(settings.nodes.count == 1 && settings.nodeNames == deployment.nodeNames)
+            #expect(settings.settings == deployment.settings)
+        }
+    }
+
+    private func sample(_ name: String) throws -> String {
+        try String(contentsOf: Self.samples.appendingPathComponent(name), encoding: .utf8)
+    }
+
+    /// What follows the marker in each line that was traced.
+    private func traces(_ version: String) throws -> [Substring] {
+        let text = try sample("answer-\(version).log")
+        let lines: [Substring] = text.split(separator: "\n").compactMap { line in
+            line.firstRange(of: "deploy-swift ").map { line[$0.upperBound...].dropFirst(33) }
+        }
+        try #require(lines.count == 2)
+        return lines
     }
 
     @Test func numbersKeepTheirKind() throws {

@@ -34,7 +34,7 @@ enum Phase: String, Sendable, CaseIterable {
         case .preflight: "connecting"
         case .agent: "sending the agent"
         case .copy: "copying"
-        case .remoteBuild: "building on the node"
+        case .remoteBuild: "building there"
         case .activation: "activating"
         case .confirmation: "confirming"
         case .rollback: "rolling back"

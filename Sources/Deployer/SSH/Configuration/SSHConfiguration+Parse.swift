@@ -29,6 +29,7 @@ extension SSHConfiguration {
         case "connecttimeout": connectTimeout = positiveSeconds(value)
         case "serveraliveinterval": serverAliveInterval = positiveSeconds(value)
         case "serveralivecountmax": serverAliveCount = min(1000, max(1, Int(value) ?? 3))
+        case "compression": compresses = isYes(value)
         case "proxycommand": proxyCommand = unlessNone(value)
         case "proxyjump": proxyJump = unlessNone(value)
         default: return false
@@ -84,7 +85,6 @@ extension SSHConfiguration {
             case "proxyusefdpass": isYes(value) ? "ProxyUseFdpass" : nil
             case "bindinterface": unlessNone(value).map { _ in "BindInterface" }
             case "setenv": "SetEnv"
-            case "compression": isYes(value) ? "Compression" : nil
             default: nil
             }
         if let name, !needsSystemSSH.contains(name) { needsSystemSSH.append(name) }

@@ -18,6 +18,9 @@ struct SSHConfiguration: Sendable, Equatable {
     var serverAliveInterval: Duration?
     var serverAliveCount = 3
 
+    /// Both directions, once logged in.
+    var compresses = false
+
     var proxyCommand: String?
     /// The hops, first one first, separated by commas.
     var proxyJump: String?

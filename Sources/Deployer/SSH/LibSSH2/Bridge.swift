@@ -1,4 +1,3 @@
-import CSystem
 import CLibSSH2
 import Shared
 
@@ -64,10 +63,7 @@ extension LibSSH2Session {
                 errors = (errors + bytes).suffix(Self.errorTail)
                 moved = true
             }
-            if local.down.isEmpty, try isAtEnd(channel) {
-                shim_shutdown_writing(descriptor)
-                return errors
-            }
+            if local.down.isEmpty, try isAtEnd(channel) { return errors }
             try Task.checkCancellation()
             // Other channels of this session get their turn even if this one never waits.
             if moved { await Task.yield() } else if seen == before { await wait(local, channel, id) }

@@ -1,3 +1,4 @@
+import CSystem
 import Shared
 
 /// A node over libssh2: one session, and more to the same place where the server refuses another channel.
@@ -8,7 +9,12 @@ actor LibSSH2Remote: Remote {
     private let growth = AsyncLock()
     private var isClosed = false
 
-    init(_ first: LibSSH2Session, makeSession: @escaping @Sendable () async throws -> LibSSH2Session) {
+    let isCompressed: Bool
+
+    init(
+        _ first: LibSSH2Session, isCompressed: Bool, makeSession: @escaping @Sendable () async throws -> LibSSH2Session
+    ) {
+        self.isCompressed = isCompressed
         sessions = [first]
         self.makeSession = makeSession
     }
@@ -25,6 +31,8 @@ actor LibSSH2Remote: Remote {
         do {
             let errors = try await session.pump(channel, descriptor: descriptor, onBytes: onBytes)
             let exit = try await session.exit(channel)
+            // Not before: who sees this end may ask at once how it came.
+            shim_shutdown_writing(descriptor)
             return RemoteResult(exit: exit, output: [], errorOutput: errors)
         } catch {
             session.abandonLater(channel)

@@ -7,6 +7,8 @@ struct AlgorithmOffer: Sendable, Equatable {
     var keyExchanges: [String] = []
     var ciphers: [String] = []
     var macs: [String] = []
+    /// Fails for no server: whatever one offers, `none` is among it.
+    var compresses = false
 
     /// What the user's configuration allows out of what the library has, the types of known host keys first.
     init(_ configuration: SSHConfiguration, known: [KnownHost], available: TransportFacts.Algorithms) {
@@ -14,6 +16,7 @@ struct AlgorithmOffer: Sendable, Equatable {
         keyExchanges = configuration.keyExchanges.filter { available.keyExchanges.contains($0) }
         ciphers = configuration.ciphers.filter { available.ciphers.contains($0) }
         macs = configuration.macs.filter { available.macs.contains($0) }
+        compresses = configuration.compresses
     }
 }
 
@@ -50,6 +53,7 @@ extension LibSSH2Session {
 
     private func setPreferences(_ offer: AlgorithmOffer) {
         guard let raw = handle?.raw else { return }
+        if offer.compresses { libssh2_session_flag(raw, LIBSSH2_FLAG_COMPRESS, 1) }
         // Alike in both directions: libssh2 1.11.1 crashes with GCM in only one.
         let preferences = [
             (LIBSSH2_METHOD_HOSTKEY, offer.hostKeys), (LIBSSH2_METHOD_KEX, offer.keyExchanges),
@@ -77,7 +81,10 @@ extension LibSSH2Session {
     /// What was agreed on, for the debug log.
     var agreedAlgorithms: String {
         guard let raw = handle?.raw else { return "" }
-        let kinds = [LIBSSH2_METHOD_KEX, LIBSSH2_METHOD_HOSTKEY, LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_MAC_CS]
+        let kinds = [
+            LIBSSH2_METHOD_KEX, LIBSSH2_METHOD_HOSTKEY, LIBSSH2_METHOD_CRYPT_CS, LIBSSH2_METHOD_MAC_CS,
+            LIBSSH2_METHOD_COMP_CS,
+        ]
         return kinds.compactMap { libssh2_session_methods(raw, $0).map { String(cString: $0) } }
             .joined(separator: ", ")
     }

@@ -64,6 +64,8 @@ struct LocalRemote: Remote {
 
     var doubt: HostDoubt? { nil }
 
+    var isCompressed: Bool { true }
+
     var isOpen: Bool { !isClosed.value.withLock { $0 } }
 
     func close() async { isClosed.value.withLock { $0 = true } }

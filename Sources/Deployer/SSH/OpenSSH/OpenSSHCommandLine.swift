@@ -23,7 +23,7 @@ struct OpenSSHCommandLine: Sendable, Equatable {
             "ControlMaster=yes", "ControlPath=\(controlPath)", "ControlPersist=no", "LogLevel=INFO",
             // Runs when the control socket listens: an event to wait for instead of looking again and again.
             "PermitLocalCommand=yes", "LocalCommand=echo \(Self.readyWord)", "RemoteCommand=none", "RequestTTY=no",
-            "ClearAllForwardings=yes",
+            "ClearAllForwardings=yes", "Compression=\(configuration.compresses ? "yes" : "no")",
         ]
         // Where the user has set these, theirs count.
         // It would also count the time that a person takes to answer a host on the way.

@@ -44,6 +44,8 @@ actor OpenSSHRemote: Remote {
 
     var doubt: HostDoubt? { masters.lazy.compactMap(\.doubt).first }
 
+    var isCompressed: Bool { masters[0].line.configuration.compresses }
+
     var isOpen: Bool { !masters[0].isOver }
 
     func close() async {

@@ -1,0 +1,82 @@
+import Shared
+import Synchronization
+
+/// How the Nix here can speak with a node's store; all of them over the session that is open already.
+enum StoreWay: String, Sendable, CaseIterable {
+    /// As with a daemon of this machine: the node's `nix-daemon --stdio` answers behind a local socket.
+    case daemon = "unix://"
+    /// With the same program of the node, and what Nix does otherwise where it knows that a store is remote.
+    case sshNG = "ssh-ng://"
+    /// With `nix-store --serve`, which every Nix has, with and without a daemon.
+    case ssh = "ssh://"
+}
+
+/// What serves the store of a node, and which ways have turned out not to lead there.
+final class NodeStore: Sendable {
+    /// Absolute path of `nix-daemon`; nil if the node has none.
+    private let daemon: String?
+    /// Absolute path of `nix-store`.
+    private let store: String?
+    private let failed = Mutex<Set<StoreWay>>([])
+
+    /// - Precondition: one of them is there
+    init(daemon: String?, store: String?) { (self.daemon, self.store) = (daemon, store) }
+
+    /// The ways to try, best first: those that have not failed; never none.
+    var ways: [StoreWay] {
+        let possible = StoreWay.allCases.filter { command($0) != nil }
+        let untried = failed.withLock { failed in possible.filter { !failed.contains($0) } }
+        return untried.isEmpty ? possible : untried
+    }
+
+    /// What serves the store on the node; nil where it has no such program.
+    func command(_ way: StoreWay) -> [String]? {
+        switch way {
+        case .daemon, .sshNG: daemon.map { [$0, "--stdio"] }
+        case .ssh: store.map { [$0, "--serve", "--write"] }
+        }
+    }
+
+    /// The words that build derivations on the node itself.
+    func realiseWords(_ derivations: [Derivation]) -> [String] {
+        [store ?? "nix-store", "--realise"] + Installables.merged(derivations).map(\.path)
+    }
+
+    /// Spares later copies of this run a way that does not work.
+    func avoid(_ way: StoreWay) { failed.withLock { _ = $0.insert(way) } }
+
+    /// Its URL as a source, for an `ssh` of Nix's own: from a `unix://` store Nix reads the files themselves, here.
+    func sourceURL(_ account: String) -> String {
+        if let daemon { return "ssh-ng://\(account)?remote-program=\(daemon)" }
+        return "ssh://\(account)" + (store.map { "?remote-program=\($0)" } ?? "")
+    }
+}
+
+/// A node's store while it is served, for a Nix that is run here.
+struct ServedStore: Sendable {
+    /// For `nix copy --to` and the like.
+    let url: String
+    /// What its environment has to have besides.
+    fileprivate let variables: [String: String]
+
+    init(_ way: StoreWay, _ socket: StoreSocket, program: String) throws(SystemError) {
+        switch way {
+        case .daemon: (url, variables) = (socket.storeURL, [:])
+        case .sshNG, .ssh:
+            url = way.rawValue + SSHStandIn.host
+            variables = try SSHStandIn.variables(socket, program: program)
+        }
+    }
+
+    /// The environment of a Nix that talks to it: without the local settings, which it would send to a node's daemon.
+    func environment(_ environment: [String: String]) -> [String: String] {
+        var environment = environment
+        environment["NIX_CONF_DIR"] = "/var/empty/nix-conf"
+        environment["NIX_USER_CONF_FILES"] = ""
+        environment["NIX_CONFIG"] = "build-users-group ="
+        let path = environment["PATH"]
+        environment.merge(variables) { $1 }
+        if let folder = variables["PATH"], let path { environment["PATH"] = "\(folder):\(path)" }
+        return environment
+    }
+}

@@ -1,0 +1,5 @@
+mkdir -p "$out/bin" "$out/etc/systemd/system"
+printf %s "$greeting" >"$out/etc/greeting"
+printf %s "$unit" >"$out/etc/systemd/system/deploy-swift-recover.service"
+cp "$switch" "$out/bin/switch-to-configuration"
+chmod +x "$out/bin/switch-to-configuration"

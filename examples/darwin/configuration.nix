@@ -1,0 +1,4 @@
+{
+  environment.etc."greeting".text = "hello\n";
+  system.stateVersion = 6;
+}
