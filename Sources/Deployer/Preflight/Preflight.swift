@@ -1,6 +1,6 @@
 import Shared
 
-/// Looks at nodes before anything is built or sent.
+/// Looks at nodes while the flake is evaluated, before anything is sent to them.
 struct Preflight: Sendable {
     /// How long a node that has let us in may take for a plain command.
     static let answerLimit = Duration.seconds(30)
