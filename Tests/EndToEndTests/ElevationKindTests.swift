@@ -5,7 +5,7 @@ import Testing
 /// Ways to become another user besides `sudo`, and the least that they can be allowed.
 @Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
 struct ElevationKindTests {
-    private static let hasDoas = Lab.programOnNodes("doas") != nil
+    private static let hasDoas = Lab.has("doas", in: Lab.nodeRoot)
     private static let who = "id -un >/tmp/who"
 
     private func flake(_ lab: Lab, _ user: String, _ extra: String, activation: String = who) throws -> String {
@@ -73,7 +73,9 @@ struct ElevationKindTests {
     }
 
     /// root may; anyone else needs a rule of polkit's, which is not even installed there.
-    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
+    @Test(
+        .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")),
+        .enabled(if: SystemdLab.has("run0"), "the nodes' systemd is older than 256"))
     func run0NeedsNoPasswordOrIsRefused() async throws {
         try await Lab.withNode(options: try SystemdLab.options + ["--trust", "deploy"]) { lab, node in
             let app = Fixture.Profile(name: "hello", user: "app", activation: "id -un >$HOME/who")

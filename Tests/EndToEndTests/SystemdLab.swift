@@ -8,6 +8,9 @@ enum SystemdLab {
     static let obstacle = Lab.obstacle ?? noControlGroups ?? noRoot
     static let isAvailable = obstacle == nil
 
+    /// Whether these nodes have a program.
+    static func has(_ program: String) -> Bool { (try? root.get()).map { Lab.has(program, in: $0) } ?? false }
+
     private static let root = Result { try findRoot() }
 
     /// What `lab up` needs for such a node.
