@@ -92,10 +92,13 @@ def claim_problems(deploy, code, lab, befores, by_force):
             continue
         if claim not in CLAIMS or not verdicts <= CLAIMS[claim]:
             yield f"deploy says \"{claim}\" of {node.name}.{profile.name}, its journal says {verdicts}"
+        before = befores[place]
+        if claim == "unchanged" and (before.current or (None, None))[1] != closure:
+            yield f"deploy says \"unchanged\" of {node.name}.{profile.name}, which was on {before.current}"
         if len(records) > 1:
             yield f"{len(records)} activations of {closure} on {node.name} in one deploy"
     worst = next((word for word in EXIT_CODES if claims and word in claims.values()), None)
     if worst and code not in EXIT_CODES[worst]:
         yield f"the worst is \"{worst}\", but deploy exited with {code}"
-    if code == 0 and claims and set(claims.values()) != {"deployed"}:
+    if code == 0 and claims and not set(claims.values()) <= {"deployed", "unchanged"}:
         yield f"deploy exited with 0 although it says {claims}"

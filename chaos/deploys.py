@@ -41,13 +41,14 @@ in builtins.concatMap ({{ home, name }}: map (closure home name) {versions}) {pr
 CLAIMS = {
     "deployed": {"committed"}, "rolled back": {"rolledBack"}, "taken back": {"rolledBack"}, "left": {"left"},
     "stuck": {"stuck"}, "failed": {"failed", None}, "not started": {None}, "locked": {None},
-    "deployed, not taken back": {"committed"},
+    "deployed, not taken back": {"committed"}, "unchanged": {None}, "not ready": {None},
     "unknown": {"committed", "rolledBack", "failed", "left", "stuck", None},
 }
 # In this order, as its manual says.
 EXIT_CODES = {
     "stuck": {5}, "deployed, not taken back": {5}, "unknown": {7}, "left": {3}, "rolled back": {4}, "taken back": {4},
-    "locked": {8}, "failed": {1, 6, 130}, "not started": {1, 130}, "deployed": {0},
+    "locked": {8}, "failed": {1, 6, 130}, "not ready": {1, 6, 130}, "not started": {1, 130}, "deployed": {0},
+    "unchanged": {0},
 }
 
 
@@ -73,7 +74,7 @@ def build(lab):
 class Deploy:
     """One call of `deploy`."""
 
-    def __init__(self, lab, closures, versions, folder, confirm_timeout=2, magic_rollback=True, transport="libssh2"):
+    def __init__(self, lab, closures, versions, folder, confirm_timeout=2, magic_rollback=True, transport="libssh2", force=False):
         self.closures = {place: closures[place[1], version] for place, version in versions.items()}
         folder.mkdir(parents=True)
         nodes = {}
@@ -89,7 +90,7 @@ class Deploy:
         self.log = folder / "log"
         with open(self.log, "w") as log:
             words = [PREFIX / "bin" / "deploy", "--skip-checks", "--debug-logs", "--ssh-transport", transport]
-            words += ["--file", folder / "deploy.nix"]
+            words += ["--file", folder / "deploy.nix"] + (["--force"] if force else [])
             self.process = lab.start(words, log)
 
     @property
@@ -127,4 +128,8 @@ class Deploy:
             claim = next((word for word in words if word in CLAIMS), None)
             if claim and cells[0] in names and cells[1] in PROFILES:
                 found[names[cells[0]], cells[1]] = claim
+        if not found:
+            # Of a single profile there is no table.
+            for name, profile in re.findall(r'^(\S+): info: profile "(\w+)": unchanged, active', self.text, re.MULTILINE):
+                found[names[name], profile] = "unchanged"
         return found or None

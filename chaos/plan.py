@@ -42,10 +42,13 @@ class Plan:
     strikes: list
     # Who finishes what was left: the agent, or the next deploy.
     settled_by: str
+    # For `--force`: what is active and committed already is activated all the same.
+    force: bool
 
     def __str__(self):
         versions = ", ".join(f"{node}.{profile}={version}" for (node, profile), version in self.versions.items())
         words = [f"seed {self.seed}: {versions}", f"before: {self.before}", f"magic rollback: {self.magic_rollback}", self.transport]
+        words += ["--force"] if self.force else []
         return "; ".join(words + [f"confirm timeout: {self.confirm_timeout} s", *map(str, self.strikes)])
 
     @property
@@ -79,6 +82,7 @@ def draw(seed, node_count):
         transport=dice.choices(["libssh2", "openssh"], [3, 1])[0],
         before=dice.choices(["as it is", "nothing", "an older generation"], [88, 5, 7])[0],
         strikes=strikes, settled_by=dice.choice(["the agent", "the next deploy"]),
+        force=dice.random() < 0.7,
     )
 
 

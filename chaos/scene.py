@@ -46,7 +46,7 @@ class Run:
         }
         self.deploy = Deploy(
             self.lab, self.closures, self.plan.versions, self.folder / "deploy", self.plan.confirm_timeout,
-            self.plan.magic_rollback, self.plan.transport)
+            self.plan.magic_rollback, self.plan.transport, self.plan.force)
         threads = [threading.Thread(target=self.strike, args=(blow,)) for blow in self.plan.strikes]
         for thread in threads:
             thread.start()

@@ -124,6 +124,8 @@ extension AgentTests {
             #expect(end.exit == .code(0))
             #expect(end.warnings.count == 2)
             #expect(end.warnings.last?.contains("ended as rolledBack") == true)
+            // Of the interrupted one, which had no limit of its own: the standard one, and that for its link.
+            #expect(end.events.contains(.recovering(seconds: 240 + 300)))
             #expect(end.events.contains(.started(previous: Generation(number: 1, path: old))))
             #expect(node.traced == ["new boot=0", "old boot=0", "next boot=0"])
         }

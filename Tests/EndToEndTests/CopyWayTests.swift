@@ -93,7 +93,7 @@ struct CopyWayTests {
     func overASlowLinkCopiesAreCompressedUnlessThatIsOff(transport: String) async throws {
         try await Scene.with { scene in
             try await scene.lab.tool("rate", "web1", "16")
-            let words = ["-d", "--ssh-transport", transport]
+            let words = ["-d", "--compress", "auto", "--ssh-transport", transport]
             let told = "what is not there yet goes compressed"
             let result = try await scene.deploy("one", words)
             expect(result, is: .done, says: "web1: info: the link takes ", told)
@@ -109,7 +109,7 @@ struct CopyWayTests {
             let off = try await scene.deploy("one", ["-d", "--compress", "off", "--ssh-opts", "-C"])
             expect(off, is: .done)
             expect(off, saysNot: "compressed", "zlib")
-            for words in [["--compress", "on"], ["--ssh-opts", "-C"]] {
+            for words in [["--compress", "on"], ["--compress", "auto", "--ssh-opts", "-C"]] {
                 let on = try await scene.deploy("two", ["-d", "--force"] + words)
                 expect(on, is: .done, says: "zlib")
                 expect(on, saysNot: "compressed")

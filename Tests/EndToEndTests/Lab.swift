@@ -91,13 +91,19 @@ struct Lab: Sendable {
         [Lab.program, "run", "--", "\(Lab.prefix ?? "")/bin/deploy"] + words
     }
 
+    /// The words with compression off unless they settle it: nodes share this machine's processors, and where those are
+    /// busy that may look like a slow link, which costs a further login.
+    static func withoutGuesses(_ words: [String]) -> [String] {
+        words.contains("--compress") || words.first == "status" ? words : ["--compress", "off"] + words
+    }
+
     /// Runs `deploy` on the deployer's side, checks skipped.
     func deploy(
         _ words: [String], input: String = "", environment: [String: String] = [:], timeLimit: Duration = .seconds(120)
     ) async throws -> LocalResult {
         try await run(
-            ["\(Lab.prefix ?? "")/bin/deploy", "--skip-checks"] + words, input: input, environment: environment,
-            timeLimit: timeLimit)
+            ["\(Lab.prefix ?? "")/bin/deploy", "--skip-checks"] + Lab.withoutGuesses(words), input: input,
+            environment: environment, timeLimit: timeLimit)
     }
 
     private static func findObstacle() -> String? {

@@ -9,14 +9,16 @@ struct DryWork: Sendable {
         var result = ProfileResult(profile: profile, outcome: .notStarted, tail: tail)
         do {
             let connection = try node.connection(of: profile)
+            let dry = DryConnection(connection)
             if connection.usesClosureAgent(for: profile) {
-                let agent = ClosureAgent(profile: profile, connection: connection, mode: mode, isDry: true)
-                result.outcome = await ClosureDryRun(agent: agent, console: console, tail: tail).run()
+                result.outcome = await ClosureDryRun(
+                    profile: profile, connection: dry, console: console, mode: mode, tail: tail
+                ).run()
             } else {
-                let activation = DryActivation(
-                    profile: profile, connection: DryConnection(connection), console: console, mode: mode,
-                    nonce: try Nonce.random(), tail: tail)
-                result.outcome = await activation.run()
+                result.outcome = await DryActivation(
+                    profile: profile, connection: dry, console: console, mode: mode, nonce: try Nonce.random(),
+                    tail: tail
+                ).run()
             }
         } catch {
             result.outcome = .notActivated(error)

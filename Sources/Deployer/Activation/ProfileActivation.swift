@@ -29,13 +29,13 @@ struct ProfileActivation: Sendable {
     var firstWord = Preflight.answerLimit
 
     /// What calls for another connection.
-    private enum News: Sendable {
+    enum News: Sendable {
         /// It can be confirmed from now on, for this many seconds.
         case canary(Int)
         case silence
     }
 
-    private enum Finding: Sendable {
+    enum Finding: Sendable {
         case settled(ProfileOutcome)
         /// This way of asking found nothing out.
         case open(any Error)
@@ -73,15 +73,22 @@ struct ProfileActivation: Sendable {
         }
     }
 
-    private var activationTimeout: Duration? { profile.activationTimeout(mode).map { .seconds($0) } }
+    var activationTimeout: Duration? { profile.activationTimeout(mode).map { .seconds($0) } }
 
     // MARK: The channel that the activation was started on
 
     private func watch(_ teller: AsyncStream<News>.Continuation) async -> Finding {
+        let remote: any Remote
+        do {
+            // Made anew, it may take a person to answer: no time runs yet.
+            remote = try await connection.login.remote()
+        } catch {
+            return .open(error)
+        }
         let watchdog = Watchdog(activationTimeout: activationTimeout, firstWord: firstWord)
         let pulse = Pulse(limit: silence)
         return await withTaskGroup(of: Finding.self) { group in
-            group.addTask { await listen(teller, watchdog, pulse) }
+            group.addTask { await listen(remote, teller, watchdog, pulse) }
             group.addTask {
                 await watchdog.bark()
                 return .open(SilentNode(hasBegun: watchdog.hasBegun))
@@ -100,14 +107,14 @@ struct ProfileActivation: Sendable {
     }
 
     private func listen(
-        _ teller: AsyncStream<News>.Continuation, _ watchdog: Watchdog, _ pulse: Pulse
+        _ remote: any Remote, _ teller: AsyncStream<News>.Continuation, _ watchdog: Watchdog, _ pulse: Pulse
     ) async -> Finding {
         let request = profile.activation(nonce: nonce, mode)
         let command = connection.agentCommand(.activate(request), options: mode.agentOptions, for: profile)
         console.tell(.debug, "running \(shellQuoted(command.words))", node: profile.node)
         var log = ActivationLog(profile: profile, console: console, mode: mode, tail: tail)
         do {
-            let process = try await connection.login.remote().start(command.words, input: command.input)
+            let process = try await remote.start(command.words, input: command.input)
             let outcome = try await process.hear(&log) { event in
                 pulse.beat()
                 watchdog.hear(event)
@@ -136,101 +143,5 @@ struct ProfileActivation: Sendable {
         // An agent that gives up before its first event has changed nothing; of any other end only the node knows.
         if case .code = exit, !log.hasStarted { return .settled(.notActivated(failure)) }
         return .open(failure)
-    }
-
-    // MARK: The second way, always over new connections
-
-    private var inquiry: Inquiry {
-        Inquiry(
-            profile: profile, connection: connection, connector: connector, console: console, mode: mode, nonce: nonce,
-            silence: silence)
-    }
-
-    /// Confirms once it can be confirmed, and asks how it stands where the first way gives no sign of life.
-    private func follow(
-        _ news: AsyncStream<News>, since started: ContinuousClock.Instant, until loss: Gate
-    ) async -> Finding {
-        var finding = Finding.nothing
-        for await one in news {
-            do {
-                switch one {
-                case .canary(let seconds):
-                    let deadline = ContinuousClock.now + .seconds(seconds)
-                    return .settled(try await inquiry.confirmation(until: deadline, patience: rollbackLimit))
-                case .silence:
-                    let text = "nothing was heard for \(silence); asking over a new connection as well"
-                    console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
-                    return try await look(since: started, until: loss).map { .settled($0) } ?? .nothing
-                }
-            } catch {
-                finding = error is CancellationError ? .nothing : .open(error)
-            }
-        }
-        return finding
-    }
-
-    /// Asks how it stands, confirming it in time; nil once the first way is lost, since what has not begun then never may.
-    private func look(since started: ContinuousClock.Instant, until loss: Gate) async throws -> ProfileOutcome? {
-        try await withThrowingTaskGroup(of: ProfileOutcome?.self) { group in
-            group.addTask { try await outcome(since: started, awaitsStart: true) }
-            group.addTask {
-                // It only ever fails, with what the first way says itself.
-                try? await loss.wait()
-                return nil
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? nil
-        }
-    }
-
-    /// For the node to put itself back, once it has begun to.
-    private var rollbackLimit: Duration { Watchdog.rollbackLimit(activationTimeout) + Watchdog.grace }
-
-    // MARK: After the channel was lost
-
-    /// Asks over new connections until the node's own deadline is over; one that then answers is heard out.
-    private func ask(since started: ContinuousClock.Instant, after failures: [any Error]) async -> ProfileOutcome {
-        let lost = SSHError.lost(host: profile.destination.host, reason: "no verdict was sent")
-        let failure = failures.last ?? lost
-        let text = "contact was lost (\(describe(failure))); asking the node over new connections"
-        console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
-        do {
-            switch failures.lazy.compactMap({ $0 as? SilentNode }).first {
-            case .none: return try await outcome(since: started, awaitsStart: false)
-            // Its own deadline is over already.
-            case .some(let silent) where silent.hasBegun:
-                return try await inquiry.outcome(until: .now, patience: Preflight.answerLimit)
-            case .some:
-                return try await inquiry.outcome(until: deadline(since: started), patience: Preflight.answerLimit)
-            }
-        } catch {
-            return .unknown(failure)
-        }
-    }
-
-    private func outcome(since started: ContinuousClock.Instant, awaitsStart: Bool) async throws -> ProfileOutcome {
-        let deadline = deadline(since: started)
-        let patience = activationTimeout == nil ? nil : (deadline - .now) + rollbackLimit
-        return try await inquiry.outcome(until: deadline, patience: patience, awaitsStart: awaitsStart)
-    }
-
-    /// When what the node itself allows, from the start of the activation to the end of its confirmation, is over.
-    private func deadline(since started: ContinuousClock.Instant) -> ContinuousClock.Instant {
-        let needsConfirmation = profile.magicRollback && !mode.boot
-        let confirmation = needsConfirmation ? profile.confirmTimeout : 0
-        let limits = .seconds(mode.waitLock + confirmation) + (activationTimeout ?? .zero)
-        return max(started + limits, .now) + Watchdog.grace
-    }
-}
-
-/// The agent ended without saying how the activation ended.
-struct AgentFailure: Error, CustomStringConvertible {
-    let exit: RemoteExit
-    /// The last lines of its standard error.
-    let lines: [String]
-
-    var description: String {
-        lines.isEmpty
-            ? "the agent ended with \(exit)" : "the agent ended with \(exit): \(lines.joined(separator: "\n"))"
     }
 }

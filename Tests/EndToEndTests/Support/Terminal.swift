@@ -96,7 +96,7 @@ extension Lab {
     func deployOnTerminal(
         _ words: [String], answers: [Terminal.Answer], environment: [String: String] = [:]
     ) async throws -> Terminal {
-        var command = command(deployWords(["--skip-checks"] + words))
+        var command = command(deployWords(["--skip-checks"] + Lab.withoutGuesses(words)))
         command.environment.merge(environment) { $1 }
         return try await Terminal.run(command, answers: answers)
     }

@@ -132,7 +132,7 @@ extension Lab {
     func watch(
         _ words: [String], environment: [String: String] = [:], columns: Int = 80, rows: Int = 24
     ) throws -> WatchedTerminal {
-        var command = command(deployWords(["--skip-checks"] + words))
+        var command = command(deployWords(["--skip-checks"] + Lab.withoutGuesses(words)))
         command.environment.merge(["TERM": "xterm", "NO_COLOR": "", "CI": ""]) { $1 }
         command.environment.merge(environment) { $1 }
         return try WatchedTerminal(command, columns: columns, rows: rows)
