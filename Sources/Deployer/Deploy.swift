@@ -71,7 +71,8 @@ struct Deploy {
         do {
             return try await task.value
         } catch {
-            return Failure(error).tell(on: console, wasInterrupted: interruption.isInterrupted)
+            return Failure(error, isDeploy: options.command == .deploy)
+                .tell(on: console, wasInterrupted: interruption.isInterrupted)
         }
     }
 

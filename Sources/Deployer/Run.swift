@@ -39,15 +39,22 @@ struct Run: Sendable {
 
     private func deploy(_ targets: [Target], _ looks: Preflights) async throws -> ExitCode {
         let (consent, asked) = AsyncStream<Never>.makeStream()
-        let checked = Gate()
+        let (checked, hasEvaluated) = (Gate(), Gate())
         let results = try await beside {
-            try await check(targets, after: consent)
+            do {
+                try await check(targets, after: consent)
+            } catch {
+                // What is wrong with the flake itself is told by its evaluation, which then ends all this.
+                try await hasEvaluated.wait()
+                throw error
+            }
             checked.open()
         } work: {
             // Nobody is logged in to before they are agreed to.
             let evaluated = try await unlessUnreachable(looks) {
                 try await evaluate(targets) { if !options.isInteractive { looks.begin($0) } }
             }
+            hasEvaluated.open()
             try await ask(about: evaluated.plan)
             asked.finish()
             let preparation = preparation(evaluated, looks)

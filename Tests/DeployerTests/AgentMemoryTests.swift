@@ -21,6 +21,16 @@ struct AgentMemoryTests {
     /// A file that has not changed for long.
     private func settled() throws -> FileIdentity { try #require(FileIdentity(of: "/bin/sh")) }
 
+    @Test func onlyAProgramIsSentAsAnAgent() async throws {
+        for (file, expected) in [
+            ("/etc/passwd", AgentBinaryError.noProgram("/etc/passwd")), ("/nowhere", .unreadable("/nowhere")),
+        ] {
+            await #expect(throws: expected) {
+                _ = try await AgentBinary.find(file: file, program: "/bin/deploy")
+            }
+        }
+    }
+
     @Test func theSameFileHasTheSamePath() throws {
         try withFolder {
             let file = try settled()

@@ -20,6 +20,15 @@ struct PreflightTests {
         #expect(facts.elevations[["no-such-program", "-u", "x"]]?.status == 127)
     }
 
+    @Test func aUserWhomTheNodeDoesNotKnowIsToldFromOneWhoMayNot() async throws {
+        var query = query
+        query.groups[0].elevation = ["false", "root"]
+        query.groups[1].elevation = ["false", "no such-user"]
+        let facts = try query.parse(try await LocalCommand(query.words).run().text)
+        #expect(facts.missingUsers == ["no such-user"])
+        #expect(facts.elevations[["false", "root"]]?.works == false)
+    }
+
     @Test func suTakesACommandAsOneText() {
         let secret = Secret(Array("pw".utf8))
         let words = Elevation.words(["su", "root"]).applied(to: ["/a b", "c"]).words

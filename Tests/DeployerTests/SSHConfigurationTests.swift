@@ -34,6 +34,16 @@ struct SSHConfigurationTests {
         setenv A=b
         """
 
+    @Test func aMissingSSHIsNamedAsThatAndNoNodeIsBlamed() async {
+        let error = await #expect(throws: SSHError.self) {
+            try await SSHConfiguration.resolve(
+                Destination(host: "h", user: "u", options: []), environment: ["PATH": "/nowhere"])
+        }
+        #expect(error == .noProgram)
+        let failure = StageFailure(node: NodeName("n"), profile: nil, stage: .preflight, cause: SSHError.noProgram)
+        #expect(Failure.code(of: failure) == .failed)
+    }
+
     @Test func theOutputOfSSHIsUnderstood() throws {
         let configuration = try #require(SSHConfiguration(parsing: Self.sample, originalHost: "web1"))
         #expect(configuration.hostName == "192.0.2.7")

@@ -74,6 +74,8 @@ struct ElevationTests {
             expect(nobody, .failed, says: "no terminal")
             let ruleless = try await lab.deploy([try fixture(lab, "app").flake])
             expect(ruleless, .failed, says: "web1: error: preflight failed", "sudo -u root")
+            let ghost = try await lab.deploy(["--profile-user", "ghost", try fixture(lab, "deploy").flake])
+            expect(ghost, .failed, says: "web1: error: preflight failed: there is no user \"ghost\" on the node")
             let missing = try await lab.deploy(["--sudo", "/nowhere/become", try fixture(lab, "deploy").flake])
             expect(missing, .failed, says: "/nowhere/become")
             #expect(try await node.generations() == [])

@@ -29,7 +29,9 @@ struct FailedActivationTests {
         try await Scene.with { scene in
             try await scene.deployed("one")
             let result = try await scene.deploy("two", then: "exit 7", extra: extra, words)
-            expect(result, is: .left, says: "was left on generation 2, since autoRollback is off")
+            expect(
+                result, is: .left, says: "was left on generation 2, since autoRollback is off", "hint: look at it there"
+            )
             #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
         }
     }
@@ -82,7 +84,7 @@ struct FailedActivationTests {
         try await Scene.with { scene in
             try await scene.deployed("one", then: "test ! -e /root/broken")
             let result = try await scene.deploy("two", then: "touch /root/broken; exit 1")
-            expect(result, is: .stuck, says: "stuck on generation 1", "the rollback failed")
+            expect(result, is: .stuck, says: "stuck on generation 1", "the rollback failed", "hint: look at it there")
             #expect(try await scene.state() == .init(current: 1, generations: [1, 2], marks: ["one", "two", "one"]))
         }
     }

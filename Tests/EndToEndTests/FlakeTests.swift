@@ -67,6 +67,18 @@ struct FlakeTests {
         }
     }
 
+    @Test func whatIsWrongWithTheFlakeIsNotTakenForAFailedCheck() async throws {
+        try await Lab.withNode { lab, _ in
+            let deploy = "\(Lab.prefix ?? "")/bin/deploy"
+            let fixture = try Fixture(in: lab).write(deploy: "{ nodes.web1 = }")
+            for flake in [fixture.flake, "path:\(lab.folder)/nowhere"] {
+                let result = try await lab.run([deploy, flake])
+                expect(result, .failed, says: "deploy: error: \(flake) could not be evaluated", "nothing was activated")
+                expect(result, saysNot: "--skip-checks deploys without")
+            }
+        }
+    }
+
     @Test func aThrowingSiblingDoesNoHarmAndUnknownAttributesAreWarnedOf() async throws {
         try await Lab.withNode { lab, node in
             let fixture = try Fixture(in: lab)
@@ -89,7 +101,9 @@ struct FlakeTests {
             let bad = #"(derivation { inherit system; name = "bad"; builder = "/bin/sh"; \#(args) })"#
             try fixture.write([.init(name: "good"), .init(name: "broken", path: "activate.noop \(bad)")])
             let result = try await lab.deploy([fixture.flake])
-            expect(result, .failed, says: "web1.broken could not be built", "the compiler says no")
+            expect(
+                result, .failed, says: "web1.broken could not be built", "the compiler says no", "nothing was activated"
+            )
             expect(result, saysNot: "web1.good could", "activating", "\u{1b}")
             #expect(try await node.generations("/nix/var/nix/profiles/per-user/root/good") == [])
             try fixture.write([.init(path: #"base "plain""#)])

@@ -99,8 +99,18 @@ struct ActivationLog: Sendable {
             let failure = report.rollbackFailure.map { "; the rollback failed: \($0)" } ?? ""
             say(.error, "is stuck\(place)\(reason)\(failure)")
         }
-        if report.needsReboot == true {
-            console.tell(.hint, "deploy it with --boot, then restart the node", node: profile.node)
+        if let hint = hint(report) { console.tell(.hint, hint, node: profile.node) }
+    }
+
+    /// What to do where the node does not stand as it did.
+    private func hint(_ report: VerdictReport) -> String? {
+        if report.needsReboot == true { return "deploy it with --boot, then restart the node" }
+        return switch report.verdict {
+        case .left: "look at it there, then deploy again; the generation before is kept"
+        case .stuck:
+            "look at it there: what is active may be a part of both; `\(mode.statusCommand)` tells what is recorded, "
+                + "and a deploy that succeeds ends this"
+        case .committed, .rolledBack, .failed: nil
         }
     }
 

@@ -2,7 +2,8 @@
 enum EvaluationError: Explained, Equatable {
     /// Nix could not evaluate it; the failure holds Nix's own message.
     case nix(Source, NixFailure)
-    case wrongAttributes(Source, [AttributeProblem])
+    /// With the attributes that are unknown beside: one of them may be the one that was meant.
+    case wrongAttributes(Source, [AttributeProblem], unknown: [UnknownAttribute])
     /// What `source#deploy` finds is not the flake's `deploy` output.
     case hidden(Source)
     case unknownNode(String, known: [String])
@@ -16,10 +17,8 @@ enum EvaluationError: Explained, Equatable {
     var description: String {
         switch self {
         case .nix(let source, let failure): "\(source) could not be evaluated: \(failure)"
-        case .wrongAttributes(let source, let problems):
-            problems.count == 1
-                ? "\(source): \(problems[0])"
-                : "\(source) has wrong attributes:\n" + problems.map { "  \($0)" }.joined(separator: "\n")
+        case .wrongAttributes(let source, let problems, let unknown):
+            Self.lines(source, problems.map(\.description) + unknown.map(\.description))
         case .hidden(let source): "\(source)#deploy is not the flake's output \"deploy\" but a package of that name"
         case .unknownNode(let node, _): "there is no node \"\(node)\""
         case .unknownProfile(let node, let profile, _): "node \"\(node)\" has no profile \"\(profile)\""
@@ -39,9 +38,16 @@ enum EvaluationError: Explained, Equatable {
         case .noFlakes:
             "put \"experimental-features = nix-command flakes\" into nix.conf, or name a folder with default.nix"
         case .nix(_, let failure) where failure.lastLines.contains { $0.contains("NAR hash mismatch in input") }:
-            "an input changed since flake.lock was written, as after an upgrade of deploy-swift: nix flake lock --update-input deploy-rs"
+            "an input changed since flake.lock was written, as after an upgrade of deploy-swift: nix flake update deploy-rs "
+                + "(before Nix 2.19: nix flake lock --update-input deploy-rs)"
         case .nix, .wrongAttributes, .noSuchFile, .unreadable, .tooLarge: nil
         }
+    }
+
+    private static func lines(_ source: Source, _ lines: [String]) -> String {
+        lines.count == 1
+            ? "\(source): \(lines[0])"
+            : "\(source) has wrong attributes:\n" + lines.map { "  \($0)" }.joined(separator: "\n")
     }
 
     private static func known(_ name: String, _ lead: String, _ known: [String]) -> String {

@@ -42,7 +42,7 @@ struct Evaluator: Sendable {
         var decoder = DeploymentDecoder()
         let deployment = decoder.deployment(answer)
         guard decoder.problems.isEmpty else {
-            throw EvaluationError.wrongAttributes(request.source, decoder.problems)
+            throw EvaluationError.wrongAttributes(request.source, decoder.problems, unknown: decoder.warnings)
         }
         try findMissing(request, in: deployment)
         return Evaluation(request: request, deployment: deployment, warnings: decoder.warnings)

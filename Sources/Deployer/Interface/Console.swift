@@ -123,7 +123,10 @@ final class Console: Sendable {
     func release() { output.release() }
 
     /// Waits until everything is written; to be called once, before the program ends.
-    func finish() { output.finish() }
+    func finish() {
+        if let failure = logs?.failure { tell(.warn, "the files of --log-dir are not whole: \(failure)") }
+        output.finish()
+    }
 
     /// As ``finish()``, but where nobody reads, it does not wait for ever.
     func finish(within limit: DispatchTimeInterval) { output.finish(within: limit) }

@@ -2,9 +2,16 @@ import Shared
 
 /// What kept a run from activating anything, told once and turned into an exit code.
 struct Failure {
-    let error: any Error
+    private static let nothing = "nothing was activated on any node"
 
-    init(_ error: any Error) { self.error = error }
+    let error: any Error
+    /// False for a run that was never to activate anything, such as `status`.
+    let isDeploy: Bool
+
+    init(_ error: any Error, isDeploy: Bool) {
+        self.error = error
+        self.isDeploy = isDeploy
+    }
 
     /// Tells every part of it.
     func tell(on console: Console, wasInterrupted: Bool) -> ExitCode {
@@ -20,16 +27,19 @@ struct Failure {
         }
         guard let parts = (error as? PreparationError)?.failures else {
             console.tell(error)
-            return Self.code(of: error)
+            let code = Self.code(of: error)
+            if isDeploy && code == .failed { console.tell(.info, Self.nothing) }
+            return code
         }
         for part in parts { console.tell(part, node: (part as? StageFailure)?.node) }
-        console.tell(.info, "nothing was activated on any node")
+        if isDeploy { console.tell(.info, Self.nothing) }
         return ExitCode.worst(of: parts.map(Self.code))
     }
 
     static func code(of error: any Error) -> ExitCode {
         switch error {
         case let failure as StageFailure: code(of: failure.cause)
+        case SSHError.noProgram: .failed
         case is SSHError: .unreachable
         case PreflightError.held: .locked
         case PromptError.noAnswer: .declined

@@ -13,11 +13,18 @@ struct RunReport: Sendable {
     private let began = Date.now
     private let page: TimingsFile?
 
-    /// - Throws: ``SystemError`` where the page of `--timings` could not be written
-    init(_ options: Options, _ console: Console) throws(SystemError) {
+    init(_ options: Options, _ console: Console) throws(RunReportError) {
         self.options = options
         self.console = console
-        if case .page(let path) = options.timings { page = try TimingsFile(path) } else { page = nil }
+        guard case .page(let path) = options.timings else {
+            page = nil
+            return
+        }
+        do {
+            page = try TimingsFile(path)
+        } catch {
+            throw RunReportError(cause: error)
+        }
     }
 
     func begin() {
@@ -47,4 +54,11 @@ struct RunReport: Sendable {
         let targets = options.targets.isEmpty ? [options.file ?? Options.defaultTarget] : options.targets
         return "deploy \(targets.joined(separator: " ")), \(began.formatted(.iso8601))"
     }
+}
+
+/// The page of `--timings` could not be written.
+struct RunReportError: Error, CustomStringConvertible {
+    let cause: SystemError
+
+    var description: String { "the page of --timings cannot be written, so nothing was begun: \(cause)" }
 }

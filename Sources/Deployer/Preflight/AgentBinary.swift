@@ -55,7 +55,7 @@ final class AgentBinary: Sendable {
         if file == closureWord { return AgentBinary(paths: [:]) }
         let memory = AgentMemory(environment: environment)
         let files = file.map { ["": $0] } ?? installed(beside: program)
-        if let file, !FileManager.default.isReadableFile(atPath: file) { throw AgentBinaryError.unreadable(file) }
+        if let file { try check(file) }
         guard !files.isEmpty else { throw AgentBinaryError.none(beside: program) }
         var items: [String: Item] = [:]
         for (system, file) in files {
@@ -64,6 +64,12 @@ final class AgentBinary: Sendable {
             items[system] = Item(file: file, path: path, isThere: known == nil)
         }
         return AgentBinary(items, environment)
+    }
+
+    /// Whether a file can be an agent: a login shell would run any other file as a script, line by line.
+    private static func check(_ file: String) throws(AgentBinaryError) {
+        guard let head = readFile(file, limit: 4) else { throw .unreadable(file) }
+        if !head.starts(with: [0x7f] + Array("ELF".utf8)) { throw .noProgram(file) }
     }
 
     /// The store paths of all agents.
@@ -145,6 +151,8 @@ final class AgentBinary: Sendable {
 
 enum AgentBinaryError: Error, Sendable, Equatable {
     case unreadable(String)
+    /// Named with `--agent`, and no executable of Linux.
+    case noProgram(String)
     case none(beside: String)
     case notAdded(String, reason: String)
 }
@@ -153,6 +161,7 @@ extension AgentBinaryError: Explained, CustomStringConvertible {
     var description: String {
         switch self {
         case .unreadable(let file): "the agent \(file) cannot be read"
+        case .noProgram(let file): "\(file) is no agent: it is not a program for Linux"
         case .none(let program): "there is no agent beside \(program)"
         case .notAdded(let file, let reason): "the agent \(file) cannot be added to the local store: \(reason)"
         }
@@ -161,6 +170,7 @@ extension AgentBinaryError: Explained, CustomStringConvertible {
     var hint: String? {
         switch self {
         case .none: "`make install` puts it there (libexec/deploy-swift); or name one with --agent FILE"
+        case .noProgram: "an agent is libexec/deploy-swift/<system>/activate of an installation"
         case .unreadable, .notAdded: nil
         }
     }

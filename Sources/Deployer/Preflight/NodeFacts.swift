@@ -18,6 +18,8 @@ struct NodeFacts: Sendable, Equatable {
     var agents: Set<String>
     /// How each elevation that was asked for went without a password.
     var elevations: [[String]: ElevationTest]
+    /// Users who are asked for and unknown to the node.
+    var missingUsers: Set<String> = []
     /// Where the profiles stand, by their group's place in the question; only of groups that could be read whole.
     var statuses: [Int: [ProfileStatus]] = [:]
     /// What the agents installed there say as their version, by path; empty where one does not run.
@@ -103,7 +105,8 @@ struct NodeFactsQuery: Sendable {
         return (lines + ["say end"]).joined(separator: "\n")
     }
 
-    /// Asks the agent, which tries the elevation as well; where that fails, the elevation alone, for the reason.
+    /// Asks the agent, which tries the elevation as well; where that fails, the elevation alone, for the reason, and
+    /// whether there is such a user, which `sudo` tells nobody whom it would ask for a password.
     private func question(_ group: Group, _ index: Int) -> String {
         let prefix = Elevation.withoutAsking(group.elevation)
         let status = shellQuoted(AgentCommand.status(StatusRequest(group.profiles)).words())
@@ -113,8 +116,14 @@ struct NodeFactsQuery: Sendable {
             ? #"\#(shellQuoted(prefix)) -c "'$program' "\#(shellQuoted(status))"#
             : #"\#(shellQuoted(prefix)) "$program" \#(status)"#
         let probe = shellQuoted(Elevation.wrapped(prefix, self.probe(group.elevation)))
+        let user = shellQuoted(group.elevation.last ?? "")
         let failed =
-            prefix.isEmpty ? ":" : "text=$(\(probe) </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text"
+            prefix.isEmpty
+            ? ":"
+            : """
+            text=$(\(probe) </dev/null 2>&1 >/dev/null); say elevation \(index) $? $text
+            id -u -- \(user) >/dev/null 2>&1 || [ $? != 1 ] || say nobody \(index)
+            """
         return """
             program=\(group.agentPath.map(shellQuoted) ?? "$agent")
             if [ -n "$program" ] && text=$(\(command) </dev/null 2>/dev/null); then
@@ -144,6 +153,9 @@ struct NodeFactsQuery: Sendable {
                 else { continue }
                 let text = words.dropFirst(3).joined(separator: " ")
                 facts.note(.init(status: status, text: text), of: groups[index].elevation)
+            case ("nobody", let index?):
+                guard let index = Int(index), groups.indices.contains(index) else { continue }
+                facts.missingUsers.formUnion(groups[index].elevation.suffix(1))
             case ("status", let number?):
                 guard let index = Int(number) else { continue }
                 let json = line.dropFirst(marker.count + " status ".count + number.count + 1)
@@ -182,6 +194,8 @@ enum PreflightError: Error, Sendable, Equatable {
     case notConnected
     case noNix
     case noAgent(system: String, available: [String])
+    /// The node knows no user of this name.
+    case noUser(String)
     /// This user cannot become that one.
     case passwordNeeded(elevation: [String])
     /// `interactiveSudo` is on, and there is no terminal.
@@ -210,6 +224,7 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAgent(let system, let available):
             "there is no agent for \(system) and no activate-rs in the closure; this installation has agents for: "
                 + (available.isEmpty ? "nothing" : available.joined(separator: ", "))
+        case .noUser(let name): "there is no user \"\(name)\" on the node"
         case .passwordNeeded(let elevation): "`\(elevation.joined(separator: " "))` needs a password on the node"
         case .nobodyToAsk(let elevation):
             "`\(elevation.joined(separator: " "))` needs a password on the node, and there is no terminal to ask for it on"
@@ -232,6 +247,7 @@ extension PreflightError: Explained, CustomStringConvertible {
         case .noAnswer, .silent: "try `ssh` to it by hand: a shell that prints or asks something at login is in the way"
         case .held: "try again once that deploy has ended; `deploy status` tells"
         case .noNix: "install Nix there; nothing was changed"
+        case .noUser: "make one there, or change `user`, which says whose profile it is; nothing was changed"
         case .noAgent: "name one with --agent FILE, or wrap the closure with a library that puts activate-rs into it"
         case .takesNoPassword(let elevation): Elevation.rule(elevation)
         case .passwordNeeded(let elevation) where !Elevation.readsPassword(elevation): Elevation.rule(elevation)

@@ -1,6 +1,6 @@
 import Shared
 
-/// Looks at nodes before anything is built or sent.
+/// Looks at nodes while the flake is evaluated, before anything is sent to them.
 struct Preflight: Sendable {
     /// How long a node that has let us in may take for a plain command.
     static let answerLimit = Duration.seconds(30)
@@ -80,6 +80,7 @@ struct Preflight: Sendable {
         if agent == nil, let node = profiles.first?.node {
             console.tell(.info, "no agent for \(facts.system) is sent: the closures' own are driven", node: node)
         }
+        if let name = facts.missingUsers.min() { throw PreflightError.noUser(name) }
         var elevations: [[String]: Elevation] = [:]
         for prefix in facts.elevations.keys.sorted(by: { $0.description < $1.description }) {
             let isInteractive = profiles.contains { $0.elevation == prefix && $0.interactiveSudo }

@@ -104,7 +104,7 @@ final class NodeWork: Sendable {
 
     private func isNoted(_ node: PlannedNode) -> Bool { state.withLock { $0.failures[node.name] != nil } }
 
-    /// Tells, before anything is built, where what is copied will need a signature.
+    /// Tells, before it is copied, what will need a signature.
     private func tellTrust(of node: ReadyNode) throws {
         let copied = preparation.pending(node).filter { !$0.remoteBuild || $0.buildHost != nil }
         let connection = try node.sender()

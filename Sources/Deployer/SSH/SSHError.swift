@@ -2,6 +2,8 @@ import Shared
 
 /// What can go wrong between here and a node's shell.
 enum SSHError: Error, Sendable, Equatable {
+    /// There is no `ssh` here, which even libssh2's logins need: it alone knows the configuration.
+    case noProgram
     /// `ssh -G` could not resolve the configuration.
     case configuration(host: String, reason: String)
     /// No address could be reached; one reason for each.
@@ -26,6 +28,7 @@ enum SSHError: Error, Sendable, Equatable {
 extension SSHError: Explained {
     var description: String {
         switch self {
+        case .noProgram: "\"ssh\" was not found in PATH"
         case .configuration(let host, let reason): "the SSH configuration for \(host) cannot be used: \(reason)"
         case .unreachable(let host, let reasons): "\(host) cannot be reached: \(reasons.joined(separator: "; "))"
         case .timedOut(let host, let phase, let limit): "\(host) did not answer within \(limit): \(phase)"
@@ -46,6 +49,7 @@ extension SSHError: Explained {
 
     var hint: String? {
         switch self {
+        case .noProgram: "install OpenSSH's client (Debian calls it openssh-client)"
         case .configuration(let host, _): "`ssh -G \(host)` shows what ssh makes of it"
         case .unreachable, .timedOut:
             "is the machine up, and does ssh get there by hand? `hostname` and `sshOpts` in the flake say where to go"

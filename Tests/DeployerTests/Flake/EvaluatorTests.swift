@@ -146,11 +146,19 @@ struct EvaluatorTests {
 
     private func problems(_ flake: String) async throws -> [AttributeProblem] {
         let error = await #expect(throws: EvaluationError.self) { try await evaluate(flake) }
-        guard case .wrongAttributes(_, let problems)? = error else {
+        guard case .wrongAttributes(_, let problems, _)? = error else {
             Issue.record("\(String(describing: error))")
             return []
         }
         return problems
+    }
+
+    @Test func whatIsUnknownIsNamedWithWhatIsWrong() async throws {
+        let flake = try scratch.flake("{ deploy.web1 = { hostname = \"h\"; }; }")
+        let error = await #expect(throws: EvaluationError.self) { try await evaluate(flake) }
+        let text = error?.description ?? ""
+        #expect(text.contains("deploy.nodes: expected an attribute set, found nothing"), "\(text)")
+        #expect(text.contains("deploy.web1 is not an attribute that deploy knows"), "\(text)")
     }
 
     @Test func wrongTypesAreNamedWithTheirPathsAllAtOnce() async throws {

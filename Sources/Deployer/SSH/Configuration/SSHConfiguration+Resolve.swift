@@ -17,7 +17,7 @@ extension Destination {
 extension SSHConfiguration {
     /// Asks the system's `ssh` what it would do for this destination.
     ///
-    /// - Throws: ``SSHError/configuration(host:reason:)``; `CancellationError`
+    /// - Throws: ``SSHError/configuration(host:reason:)``, ``SSHError/noProgram``; `CancellationError`
     static func resolve(_ destination: Destination, environment: [String: String]) async throws -> SSHConfiguration {
         let host = destination.host
         guard !destination.bareHost.isEmpty, !destination.user.isEmpty else {
@@ -45,6 +45,8 @@ extension SSHConfiguration {
         do {
             let command = LocalCommand(words, environment: environment)
             return try await command.run(outputLimit: 1 << 20, timeLimit: .seconds(10))
+        } catch LocalCommandError.notFound {
+            throw SSHError.noProgram
         } catch let error as LocalCommandError {
             throw SSHError.configuration(host: host, reason: error.description)
         } catch let error as SystemError {

@@ -17,7 +17,7 @@ extension LibSSH2Session {
         let question = Question(text: "\(user)@\(login.configuration.originalHost)'s password: ", isSecret: true)
         for _ in 0..<login.configuration.passwordPrompts {
             guard let secret = try await login.memory.secret(name, question, login.prompter) else {
-                progress.tried.append("(no terminal to ask for the password)")
+                progress.note("no terminal to ask for it")
                 return .refused
             }
             let code = try await complete("sending a password", within: Login.answerLimit) { raw in
@@ -55,7 +55,7 @@ extension LibSSH2Session {
             try Task.checkCancellation()
             responder.forgetAll()
             if !responder.hasAnswered {
-                if responder.wasAsked { progress.tried.append("(no terminal for its questions)") }
+                if responder.wasAsked { progress.note("no terminal for its questions") }
                 return .refused
             }
             guard code == Int(LIBSSH2_ERROR_AUTHENTICATION_FAILED) else { return .refused }

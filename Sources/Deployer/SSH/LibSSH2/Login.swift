@@ -37,6 +37,12 @@ struct Login: Sendable {
 struct LoginFailure: Error {
     /// What was tried, for people.
     var tried: [String]
+    /// Adds to what was tried last why that went no further.
+    mutating func note(_ reason: String) {
+        let last = tried.popLast() ?? ""
+        tried.append("\(last) (\(reason))")
+    }
+
     /// Keys that were offered.
     var offered: [Candidate]
     /// The server ended the connection after too many tries: another one may go on with the rest.
