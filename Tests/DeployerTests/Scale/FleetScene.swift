@@ -20,8 +20,10 @@ struct FleetScene {
     init(
         nodes count: Int, _ words: [String] = [], fleet: SimulatedFleet, isLive: Bool = false,
         agent text: String = "\u{7f}ELF, by its first bytes"
-    ) throws {
+    ) async throws {
         scratch = try ScratchNix()
+        // Evaluation and agent are at it side by side: two that make the same store are in each other's way.
+        _ = try await LocalCommand(["nix-store", "--init"], environment: scratch.environment).run()
         names = (0..<count).map(Self.name)
         let flake = try scratch.flake(Self.outputs(names))
         let agent = try scratch.write(text, to: "activate")

@@ -11,7 +11,7 @@ struct FleetTests {
 
     @Test func noNodeIsActivatedBeforeTheLastHasItsClosures() async throws {
         let fleet = SimulatedFleet()
-        let scene = try FleetScene(nodes: 40, fleet: fleet)
+        let scene = try await FleetScene(nodes: 40, fleet: fleet)
         #expect(try await scene.run.deploy() == .done)
         let events = fleet.trace.events
         let lastCopy = try #require(events.lastIndex { $0.moment == .copy && $0.isEnd })
@@ -24,7 +24,7 @@ struct FleetTests {
     }
 
     @Test func everyNodeIsToldOfInAsManyLines() async throws {
-        let scene = try FleetScene(nodes: 40, fleet: SimulatedFleet())
+        let scene = try await FleetScene(nodes: 40, fleet: SimulatedFleet())
         #expect(try await scene.run.deploy() == .done)
         let own = try scene.names.map { try scene.log($0).count }
         #expect(Set(own) == [own[0]])
@@ -45,7 +45,7 @@ struct FleetTests {
             case .login, .confirmation: break
             }
         }
-        let scene = try FleetScene(nodes: 128, ["--max-copies", "8", "--max-activations", "4"], fleet: fleet)
+        let scene = try await FleetScene(nodes: 128, ["--max-copies", "8", "--max-activations", "4"], fleet: fleet)
         #expect(try await scene.run.deploy() == .done)
         #expect([.facts, .copy, .activation].map(fleet.trace.most) == [64, 8, 4])
     }
@@ -54,7 +54,7 @@ struct FleetTests {
     @Test func theAgentIsSentToNoMoreNodesAtATimeThanClosures() async throws {
         let copies = Meeting(8)
         let fleet = SimulatedFleet(hasAgent: false) { moment, _ in if moment == .copy { try await copies.join() } }
-        let scene = try FleetScene(nodes: 40, ["--parallel", "8"], fleet: fleet)
+        let scene = try await FleetScene(nodes: 40, ["--parallel", "8"], fleet: fleet)
         #expect(try await scene.run.deploy() == .done)
         #expect(fleet.trace.most(.copy) == 8)
         #expect(fleet.trace.count(.copy) == 80)
@@ -66,7 +66,7 @@ struct FleetTests {
             if moment == .copy && host == "node0000" { try await others.gate.wait() }
             if moment == .confirmation && host != "node0000" { others.happened() }
         }
-        let scene = try FleetScene(nodes: 40, ["--no-barrier"], fleet: fleet)
+        let scene = try await FleetScene(nodes: 40, ["--no-barrier"], fleet: fleet)
         #expect(try await scene.run.deploy() == .done)
         #expect(fleet.trace.count(.confirmation) == 80)
     }
@@ -81,7 +81,7 @@ struct FleetTests {
             }
             if moment == .confirmation { others.happened() }
         }
-        let scene = try FleetScene(nodes: 40, ["--no-barrier"], fleet: fleet)
+        let scene = try await FleetScene(nodes: 40, ["--no-barrier"], fleet: fleet)
         #expect(try await scene.run.deploy() == .unreachable)
         let log = try scene.log()
         #expect(log.count { $0.contains("  deployed") } == 78)
@@ -91,14 +91,14 @@ struct FleetTests {
 
     @Test func aDeadNodeLeavesTheWholeFleetAsItWas() async throws {
         let fleet = SimulatedFleet { _, host in if host == "node0000" { throw Self.unreachable } }
-        let scene = try FleetScene(nodes: 40, fleet: fleet)
+        let scene = try await FleetScene(nodes: 40, fleet: fleet)
         await #expect(throws: PreparationError.self) { try await scene.run.deploy() }
         #expect(fleet.trace.count(.activation) == 0)
         #expect(fleet.trace.open == 0)
     }
 
     @Test func whatIsAboutNoNodeIsToldOnce() async throws {
-        let scene = try FleetScene(nodes: 40, fleet: SimulatedFleet(), agent: "a text")
+        let scene = try await FleetScene(nodes: 40, fleet: SimulatedFleet(), agent: "a text")
         let error = await #expect(throws: PreparationError.self) { try await scene.run.deploy() }
         #expect(error?.failures.count == 1)
         #expect(error?.failures.first is AgentBinaryError)
@@ -118,7 +118,7 @@ struct FleetTests {
             if fails { throw SimulatedFailure() }
             try await brake.withLock { $0 }?.wait()
         }
-        let scene = try FleetScene(nodes: 40, ["--rollback-succeeded", "false"], fleet: fleet)
+        let scene = try await FleetScene(nodes: 40, ["--rollback-succeeded", "false"], fleet: fleet)
         brake.withLock { $0 = scene.interruption.brake.gate }
         #expect(try await scene.run.deploy() == .rolledBack)
         #expect(fleet.trace.count(.activation) == 10)

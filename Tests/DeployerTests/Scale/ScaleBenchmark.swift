@@ -14,11 +14,15 @@
             let request = try ScaleRequest.read()
             guard !request.evaluates else { return }
             let fleet = request.fleet()
-            let scene = try FleetScene(nodes: request.nodes, request.words, fleet: fleet, isLive: request.isLive)
+            let scene = try await FleetScene(nodes: request.nodes, request.words, fleet: fleet, isLive: request.isLive)
             let before = Use.megabytes
             let start = ContinuousClock.now
-            var code = ExitCode.failed
-            do { code = try await scene.run.deploy() } catch { scene.console.tell(error) }
+            let code: ExitCode
+            do {
+                code = try await scene.run.deploy()
+            } catch {
+                code = Failure(error, isDeploy: true).tell(on: scene.console, wasInterrupted: false)
+            }
             scene.console.finish()
             var figures = ScaleFigures(fleet.trace, start: start, nodes: request.nodes)
             figures.exitCode = code.rawValue
