@@ -122,4 +122,10 @@ struct Preparation: Sendable {
 struct PreparationError: Error {
     /// At least one, each told on its own.
     let failures: [any Error]
+
+    /// - Parameter failures: of all nodes; what is about none of them, such as a missing agent, is kept once
+    init(failures: [any Error]) {
+        var kept: Set<String> = []
+        self.failures = failures.filter { $0 is StageFailure || kept.insert(describe($0)).inserted }
+    }
 }

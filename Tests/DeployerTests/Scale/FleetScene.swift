@@ -14,14 +14,17 @@ struct FleetScene {
     let names: [String]
     private let scratch: ScratchNix
 
-    /// - Parameter words: options besides the target
+    /// - Parameters:
+    ///   - words: options besides the target
+    ///   - agent: text of the agent's file
     init(
-        nodes count: Int, _ words: [String] = [], fleet: SimulatedFleet, isLive: Bool = false
+        nodes count: Int, _ words: [String] = [], fleet: SimulatedFleet, isLive: Bool = false,
+        agent text: String = "\u{7f}ELF, by its first bytes"
     ) throws {
         scratch = try ScratchNix()
         names = (0..<count).map(Self.name)
         let flake = try scratch.flake(Self.outputs(names))
-        let agent = try scratch.write("an agent", to: "activate")
+        let agent = try scratch.write(text, to: "activate")
         let options = try Options(
             ["--skip-checks", "--agent", agent, "--log-dir", "\(scratch.folder)/logs"] + words + [flake])
         console = try Console(

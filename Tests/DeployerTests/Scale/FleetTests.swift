@@ -97,6 +97,13 @@ struct FleetTests {
         #expect(fleet.trace.open == 0)
     }
 
+    @Test func whatIsAboutNoNodeIsToldOnce() async throws {
+        let scene = try FleetScene(nodes: 40, fleet: SimulatedFleet(), agent: "a text")
+        let error = await #expect(throws: PreparationError.self) { try await scene.run.deploy() }
+        #expect(error?.failures.count == 1)
+        #expect(error?.failures.first is AgentBinaryError)
+    }
+
     @Test func afterAFailureNothingNewStarts() async throws {
         let all = Meeting(10)
         let isFirst = Mutex(true)
