@@ -40,9 +40,7 @@ struct OptionsNodeTests {
         try await Lab.withNode { lab, node in
             let fixture = try Fixture(in: lab).write([.init()], nodes: ["far", "near"])
             let both = try await lab.deploy(["--hostname", "web1", fixture.flake])
-            expect(
-                both, .usage, says: "--hostname and --local are for one node, but 2 are deployed",
-                "hint: name one node")
+            expect(both, .usage, says: "--hostname is for one node, but 2 are deployed", "hint: name one node")
             expect(try await lab.deploy(["--hostname", "web1", "\(fixture.flake)#far"]), .done, says: "far: info:")
             #expect(try await node.generations() == [1])
         }
