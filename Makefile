@@ -12,7 +12,7 @@ SEED ?=
 DEPLOY := .build/release/deploy
 ACTIVATE := .build-static/release/activate
 
-.PHONY: build install trial test test-libssh2 matrix demo bench scale chaos fuzz lint clean
+.PHONY: build install trial test test-libssh2 test-clock matrix demo bench scale chaos fuzz lint clean
 
 build:
 	@scripts/require build
@@ -48,6 +48,11 @@ matrix: trial
 	@scripts/require test
 	swift build --build-tests -j $(JOBS)
 	@DEPLOY_PREFIX=$(TRIAL) scripts/matrix
+
+# Moves the clock of the whole machine by a day, forth and back.
+test-clock: trial
+	@scripts/require test
+	DEPLOY_TEST_CLOCK=1 DEPLOY_PREFIX=$(TRIAL) scripts/test -j $(JOBS) --filter ClockTests
 
 demo: trial
 	@scripts/require lab
