@@ -61,14 +61,19 @@ extension Guardian {
             events.send(.warning("the verdict could not be written down: \(error)"))
         }
         // It joins the history when the next one takes its place: nobody has to wait for that now.
-        journal.releaseSpares()
-        canary.clear()
-        legacyCanary?.clear()
-        work.release(record, verdict)
+        clearUp(verdict)
         // First unlock, then tell: who hears of it may come back at once.
         unlock()
         if let report = record.report { events.send(.verdict(report)) }
         return nil
+    }
+
+    /// Takes away what nobody needs once there is a verdict; the profile's lock has to be held.
+    func clearUp(_ verdict: Verdict) {
+        journal.releaseSpares()
+        canary.clear()
+        legacyCanary?.clear()
+        work.release(record, verdict)
     }
 
     private func report(_ verdict: Verdict, _ reason: String?, _ failure: String?) -> VerdictReport {

@@ -70,7 +70,10 @@ struct GuardianWatcher {
                 // No memory, no process number: perhaps soon.
                 try? await Task.sleep(for: .seconds(1))  // cancelling is not used here
             }
-            guard isUnfinished else { return complain("the guardian died after its verdict: \(problem)", .failed) }
+            guard isUnfinished else {
+                if start != .finish { clearUp() }
+                return complain("the guardian died after its verdict: \(problem)", .failed)
+            }
             guard replacements < Self.replacements else {
                 return complain("\(Self.replacements + 1) guardians died one after the other: \(problem)", .failed)
             }
@@ -86,6 +89,17 @@ struct GuardianWatcher {
     private var isUnfinished: Bool {
         guard lock.isKept, let record = try? journal.read() else { return false }
         return record.id == id && !record.isFinished
+    }
+
+    /// Does what a guardian had no time for after its verdict. Not for one that shares the lock with a caller: that may be
+    /// at its next activation.
+    private func clearUp() {
+        guard lock.isKept, let link = arguments.first,
+            let dead = try? Guardian(
+                ProfileLink(path: link), currentEnvironment(), events: EventLog(afterCut: true), unlock: {}),
+            dead.record.id == id, let verdict = dead.record.report?.verdict
+        else { return }
+        dead.clearUp(verdict)
     }
 
     private func guardian(_ start: Guardian.Start) throws -> LocalProcess {

@@ -40,7 +40,8 @@ def cells(row):
         for name, value in row.get(key, {}).items()
     ]
     ratios = [f"{name}: {value:.2f}" for name, value in row.get("ratios", {}).items()]
-    return [row["what"], "<br>".join(figures), "<br>".join(ratios), row["reach"], str(row["load before"])]
+    texts = [row["what"], "<br>".join(figures), "<br>".join(ratios), row["reach"], str(row["load before"])]
+    return [text.replace("|", "\\|") for text in texts]
 
 
 def line(row):
