@@ -53,8 +53,9 @@ struct Nix: Sendable {
     /// - Throws: ``NixError``
     static func makeStore(environment: [String: String] = currentEnvironment()) async throws {
         let state = environment["NIX_STATE_DIR"] ?? "/nix/var/nix"
-        // Where there is a daemon, the store is there; what else stands in the way is told by the first program that needs it.
-        if access("\(state)/db/schema", F_OK) == 0 || access(state, W_OK) != 0 { return }
+        if access("\(state)/db/schema", F_OK) == 0 { return }
+        // Where that is another's there is a daemon; what else is in the way is told by the first program that needs it.
+        if access(state, W_OK) != 0 && errno != ENOENT { return }
         _ = try await answer(["nix-store", "--init"], environment)
     }
 
