@@ -12,8 +12,9 @@ lab_loopback_up() {
     need nix-store nix-bin
     ensure_lab
     locked "$LAB_DIR/lock" start_loopback
-    ssh -F "$loopback/ssh_config" -o BatchMode=yes local true 2>/dev/null ||
-        die "$(id -un) cannot log in on 127.0.0.1: $(grep -m 1 'not allowed' "$loopback/log" || tail -n 1 "$loopback/log")"
+    # A server that has just been started, beside others that knock, may turn one away.
+    wait_for 10 loopback_lets_in ||
+        die "$(id -un) cannot log in on 127.0.0.1: $(grep -m 1 'not allowed' "$loopback/log" || cat "$loopback/login.log")"
     cat <<END
 ssh:         ssh -F $loopback/ssh_config local
 port:        $(<"$loopback/port")
@@ -22,6 +23,8 @@ known hosts: $loopback/known_hosts
 log:         $loopback/log
 END
 }
+
+loopback_lets_in() { ssh -F "$loopback/ssh_config" -o BatchMode=yes local true 2>"$loopback/login.log"; }
 
 # The listener only: sessions live on, as `lab sshd-stop` leaves them.
 lab_loopback_stop() { end_process "$loopback/pid" TERM; }
