@@ -45,8 +45,12 @@ struct FirstSuccessTests {
     }
 
     @Test func everyFailureIsToldInOrder() async throws {
+        // The last one fails first.
+        let failed = (0...4).map { _ in Gate() }
+        failed[4].open()
         let result = try await race(4, pause: .milliseconds(5)) { index in
-            try await ContinuousClock().sleep(for: .milliseconds(40 - 10 * index))
+            try await failed[index + 1].wait()
+            failed[index].open()
             throw Refused(index: index)
         }
         #expect(result.winner == nil)

@@ -104,14 +104,15 @@ struct LiveDisplayTests {
             // The build goes on meanwhile, so that there is something to show.
             let wait =
                 "activate.custom (derivation { inherit system; name = \"slow\"; builder = \"/bin/sh\"; PATH = \"/bin:/usr/bin\"; "
-                + "args = [ \"-c\" \"mkdir $out; until [ -e \(lab.folder)/go ]; do sleep 0.05; done\" ]; }) \"true\""
+                + "args = [ \"-c\" \"mkdir $out; until [ -e \(lab.folder)/go ]; do echo turn | tee -a \(lab.folder)/turns; sleep 0.05; done\" ]; }) \"true\""
             let user = "sshUser = \"admin\"; interactiveSudo = true;"
             try fixture.write([.init(extra: user, path: wait)])
             let terminal = try lab.watch([fixture.flake])
             try await terminal.says("Password: ")
             let asked = terminal.text
-            // Several times what it takes to draw the lines again.
-            try await ContinuousClock().sleep(for: .milliseconds(500))
+            // The build has more to tell all the while.
+            let turns = turns(lab)
+            try await eventually("ten more lines of the build") { self.turns(lab) >= turns + 10 }
             #expect(terminal.text == asked)
             #expect(terminal.screen.lines.last?.hasSuffix("Password:") == true, "\(terminal.screen.text)")
             terminal.type("correct horse\n")
@@ -122,6 +123,11 @@ struct LiveDisplayTests {
             #expect(await terminal.exit() == .code(0), "\(terminal.screen.text)")
             #expect(terminal.isWhole && !terminal.text.contains("correct horse"))
         }
+    }
+
+    /// How many lines the build has written; none before it begins.
+    private func turns(_ lab: Lab) -> Int {
+        (try? String(contentsOfFile: "\(lab.folder)/turns", encoding: .utf8))?.split(separator: "\n").count ?? 0
     }
 
     @Test func anInterruptedDeployLeavesTheTerminalWhole() async throws {

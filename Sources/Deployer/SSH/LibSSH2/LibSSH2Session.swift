@@ -87,8 +87,6 @@ actor LibSSH2Session {
         }
     }
 
-    var isTurnFree: Bool { !isTurnTaken }
-
     // MARK: Waiting
 
     /// Suspends until one of the needs is met, or the deadline, a cancellation or the session's end comes.
