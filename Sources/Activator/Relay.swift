@@ -26,6 +26,9 @@ struct Relay: Sendable {
             guard let lock else { return try locked(folder) }
             if let nonce = holder.nonce, Refusal(folder: folder, id: nonce).isMade { throw AgentError.refused }
             Refusal.clearOld(in: folder)
+            let temporary = TemporaryFolder(request.tempPath)
+            temporary.make()
+            if let warning = temporary.warning { reporter.send(.warning(warning)) }
             try await recoverFirst(folder, lock)
             let record = try stage(request, activatable.kind, in: folder)
             // Told before anything can change: an agent that is gone before its first word has changed nothing.

@@ -74,7 +74,7 @@ struct NixShapeTests {
             try scene.fixture.write([.init()], node: #"sshUser = "deploy";"#)
             let refused = try await scene.lab.deploy([scene.fixture.flake])
             expect(
-                refused, is: .failed, says: "web1: warn: deploy@web1 is not among its Nix's trusted-users",
+                refused, is: .failed, says: "web1: warn: user \"deploy\" is not among its Nix's trusted-users",
                 "LOCAL_KEY=<secret key file>", "trusted-users = root deploy")
             let text = refused.errorText
             let (warned, copied) = (text.range(of: "trusted-users"), text.range(of: "copying 1 closure"))
@@ -91,6 +91,10 @@ struct NixShapeTests {
             let result = try await scene.lab.deploy([scene.fixture.flake], environment: ["LOCAL_KEY": key])
             expect(result, is: .done, says: "deployed and confirmed on generation 1")
             expect(result, saysNot: "trusted-users")
+            // What is there already needs no signature.
+            let again = try await scene.lab.deploy([scene.fixture.flake, "--force"])
+            expect(again, is: .done, says: "deployed and confirmed on generation 1")
+            expect(again, saysNot: "trusted-users")
         }
     }
 }

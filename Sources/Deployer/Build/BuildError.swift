@@ -20,8 +20,8 @@ enum BuildError: Explained, Equatable {
         case .buildFailed(let labels, let failure):
             "\(labels.joined(separator: ", ")) could not be built: \(failure)"
         case .failedThere(let labels, let exit, let lines):
-            (["\(labels.joined(separator: ", ")) could not be built: nix-store on the node ended with \(exit)"] + lines)
-                .joined(separator: "\n")
+            (["\(labels.joined(separator: ", ")) could not be built: nix-store on the node ended with \(exit)"]
+                + withoutErrorPrefix(lines)).joined(separator: "\n")
         case .notRealised(let labels, let failure):
             "\(labels.joined(separator: ", ")): the store path could not be fetched: \(failure)"
         case .missing(let label, let path): "\(label): \(path) does not exist after the build"
