@@ -14,6 +14,7 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case toolFailed(String, Exit, text: String)
     case system(SystemError)
     case unreadableJournal(String, reason: String)
+    case deadLock(SystemError)
     case linkMoved(link: String, expected: String, found: String)
     case staleCanary(String, reason: String)
     case noGeneration(link: String)
@@ -44,6 +45,8 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .unreadableJournal(let path, let reason):
             "the record of the last deploy, \(path), cannot be read (\(reason)): compare the profile with what should be "
                 + "there, then move that file away"
+        case .deadLock(let error):
+            "\(error): an earlier nix-env left this lock file behind, and every other would wait for it without end: remove it"
         case .linkMoved(let link, let expected, let found):
             "someone else has moved \(link) meanwhile: expected \(expected), found \(found); it was left alone"
         case .staleCanary(let path, let reason):
