@@ -21,6 +21,7 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case notBack(expected: String, found: String)
     case refused
     case guardianNotStarted([String])
+    case unfinished(lastWords: String)
 
     var description: String {
         switch self {
@@ -56,6 +57,9 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
             "the old system was activated again without an error, but \(found) runs, not \(expected)"
         case .guardianNotStarted(let lines):
             "the guardian did not start" + (lines.isEmpty ? "" : ": \(lines.joined(separator: " "))")
+        case .unfinished(let lastWords):
+            "the guardian and its watcher died before the verdict\(lastWords.isEmpty ? "" : " (\(lastWords))"): whoever comes "
+                + "next finishes their work, the next deploy or `activate recover`"
         case .refused: "its deployer had asked for it and given it up before it began"
         }
     }

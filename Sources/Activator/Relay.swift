@@ -95,11 +95,17 @@ struct Relay: Sendable {
     ) async throws -> Int32 {
         let follower = try await GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
         lock.handOver()
-        if let report = try await follower.verdict() { return reporter.exitCode(report) }
-        if reporter.isBroken { return ExitCode.unknown.rawValue }
-        let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
-        reporter.send(.verdict(report))
-        return reporter.exitCode(report)
+        do {
+            if let report = try await follower.verdict() { return reporter.exitCode(report) }
+            if reporter.isBroken { return ExitCode.unknown.rawValue }
+            let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
+            reporter.send(.verdict(report))
+            return reporter.exitCode(report)
+        } catch {
+            // It has begun: what is not known to have ended is not told as if it had.
+            reporter.send(.warning("\(error)"))
+            return ExitCode.unknown.rawValue
+        }
     }
 
     /// Says that nothing was changed, and where the profile is.
