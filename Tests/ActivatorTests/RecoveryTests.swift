@@ -67,7 +67,8 @@ extension AgentTests {
 
         /// As where a whole login is ended: also those die who finish the work of the dead.
         @Test func whereAllDieNoVerdictIsTold() async throws {
-            let killer = "echo old >> \(node.trace); [ $(grep -c old \(node.trace)) = 3 ] && exit; "
+            let killer =
+                "echo old >> \(node.trace); [ $(grep -c old \(node.trace)) = 3 ] && exit; "
                 + "kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat) $PPID; sleep 100"
             let old = try await node.closure("old", killer)
             try await node.generations([old])
