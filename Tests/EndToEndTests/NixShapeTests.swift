@@ -50,6 +50,19 @@ struct NixShapeTests {
         }
     }
 
+    /// As installed by Nix's own installer, where a login that is not interactive reads no file that tells of it.
+    @Test(arguments: ["/nix/var/nix/profiles/default/bin", "/root/.nix-profile/bin"])
+    func aNixOutsideOfPathIsFound(folder: String) async throws {
+        try await Scene.with { scene in
+            try await scene.node.shell("mkdir -p \(folder); cp -P /usr/bin/nix* \(folder); rm /usr/bin/nix*")
+            let path = try await scene.lab.run(["ssh", "web1", "command -v nix nix-env nix-daemon || echo none"])
+            #expect(trimmed(path.text) == "none")
+            expect(try await scene.deploy("one"), is: .done)
+            expect(try await scene.deploy("two"), is: .done, says: "deployed and confirmed on generation 2")
+            #expect(try await scene.state().marks == ["one", "two"])
+        }
+    }
+
     /// Where deploy-rs, and Nix before 2.14, have kept a user's profiles: there they stay.
     @Test(arguments: [[], ["--agent", "closure"]])
     func aUsersOldFolderOfProfilesIsTheOne(words: [String]) async throws {
