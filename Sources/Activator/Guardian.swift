@@ -90,6 +90,7 @@ struct Guardian {
         switch effect {
         case .setProfile: await setProfile()
         case .runScript: await runScript()
+        case .checkHealth: await checkHealth()
         case .makeCanary: makeCanary()
         case .awaitConfirmation: await awaitConfirmation()
         case .setBoot: await setBoot()
@@ -101,6 +102,8 @@ struct Guardian {
     }
 
     mutating func save(in spare: Journal.Spare? = nil) throws {
+        // What comes after the check needs it no more, and less of the room that was reserved.
+        if spare != nil { record.healthCheck = nil }
         record.state = machine.state
         try journal.write(record, in: spare)
     }

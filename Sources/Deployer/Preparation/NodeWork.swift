@@ -123,6 +123,10 @@ final class NodeWork: Sendable {
     private func tellIgnored(of node: ReadyNode) {
         let driven = preparation.pending(node).filter { node.usesClosureAgent(for: $0) }
         guard !driven.isEmpty else { return }
+        for profile in driven where profile.healthCheck != nil {
+            let text = "the closure's own agent, which is deploy-rs's, runs no healthCheck: nobody sees to its health"
+            preparation.console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: node.plan.name)
+        }
         var ignored = preparation.options.waitLock > 0 ? [OptionName.waitLock.long] : []
         if driven.contains(where: { $0.onPartialFailure != .rollback }) { ignored.append("onPartialFailure") }
         guard !ignored.isEmpty else { return }
