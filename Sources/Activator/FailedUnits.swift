@@ -2,16 +2,17 @@ import Shared
 
 /// The failed units of systemd, by its own tools.
 struct FailedUnits: Sendable {
-    private static let unitLimit = 20
+    /// How many are looked at.
+    static let unitLimit = 20
+    static let timeLimit = Duration.seconds(10)
     private static let lineCount = 10
-    private static let timeLimit = Duration.seconds(10)
 
-    let environment: [String: String]
+    let systemd: Systemd
 
     /// Their names; nil where systemd does not answer.
     func names() async -> Set<String>? {
-        let words = ["systemctl", "list-units", "--state=failed", "--all", "--plain", "--no-legend", "--no-pager"]
-        guard let text = await output(of: words) else { return nil }
+        let words = ["list-units", "--state=failed", "--all", "--plain", "--no-legend", "--no-pager"]
+        guard let text = await output(of: "systemctl", words) else { return nil }
         return Set(text.split(separator: "\n").compactMap { $0.split(separator: " ").first.map(String.init) })
     }
 
@@ -29,20 +30,13 @@ struct FailedUnits: Sendable {
     private func isOld(_ name: String, _ before: Set<String>?) -> Bool { before?.contains(name) ?? false }
 
     private func journal(of unit: String) async -> [String] {
-        let words = [
-            "journalctl", "--unit=\(unit)", "--lines=\(Self.lineCount)", "--no-pager", "--output=short", "--quiet",
-        ]
-        return lastLines(Self.lineCount, of: await output(of: words) ?? "").map { String($0.prefix(500)) }
+        let words = ["--unit=\(unit)", "--lines=\(Self.lineCount)", "--no-pager", "--output=short", "--quiet"]
+        return lastLines(Self.lineCount, of: await output(of: "journalctl", words) ?? "").map { String($0.prefix(500)) }
     }
 
     /// Nil where it cannot be asked: what is known without it decides.
-    private func output(of words: [String]) async -> String? {
-        var environment = environment
-        environment["PATH"] = (environment["PATH"] ?? "") + ":/run/current-system/sw/bin:/usr/bin:/bin"
-        let command = LocalCommand(words, environment: environment)
-        guard let result = try? await command.run(outputLimit: 64 << 10, timeLimit: Self.timeLimit),
-            result.exit.isSuccess, !result.timedOut
-        else { return nil }
-        return result.text
+    private func output(of program: String, _ words: [String]) async -> String? {
+        let result = await systemd.run(words, of: program, limit: Self.timeLimit)
+        return result.flatMap { $0.exit.isSuccess ? $0.text : nil }
     }
 }

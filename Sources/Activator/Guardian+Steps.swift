@@ -28,6 +28,7 @@ extension Guardian {
             let end = try await work.activate(record)
             record.lastLines = events.lastLines
             record.needsReboot = end.needsReboot
+            record.progress.failedUnits = end.failedBefore
             events.send(.activationEnded(end.result.exit, timedOut: end.result.timedOut))
             guard let failure = end.failure else { return .scriptSucceeded }
             guard end.isPartial, record.onPartialFailure == .warn else { return .scriptFailed(failure) }

@@ -14,7 +14,7 @@ struct Journal: Sendable {
         case verdict = "spare-verdict"
 
         /// Bytes: more than any record has.
-        static let size = 32 << 10
+        static let size = 64 << 10
     }
 
     let folder: StateFolder

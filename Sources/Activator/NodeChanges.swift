@@ -21,7 +21,15 @@ struct NodeChanges: NodeWork {
     }
 
     func undo(_ record: Record) async throws -> String? {
-        try await Rollback(record: record, generations: generations, events: events).run()
+        let units = UnitsAfterRollback(record: record, systemd: Systemd(nix.environment), events: events)
+        do {
+            let note = try await Rollback(record: record, generations: generations, events: events).run()
+            let notes = [note].compactMap { $0 } + (await units.notes())
+            return notes.isEmpty ? nil : notes.joined(separator: "; ")
+        } catch {
+            // Then they are needed most.
+            throw FailedRollback(cause: error, notes: await units.notes())
+        }
     }
 
     func release(_ record: Record, _ verdict: Verdict) {
@@ -34,12 +42,13 @@ struct NodeChanges: NodeWork {
     // MARK: Activation
 
     func activate(_ record: Record) async throws -> ActivationEnd {
-        let units = FailedUnits(environment: nix.environment)
+        let units = FailedUnits(systemd: Systemd(nix.environment))
         let system = NixOSSystem(in: record.closure)
-        let before = system == nil ? nil : await units.names()
+        let before = system == nil && record.criticalUnits == nil ? nil : await units.names()
         let result = try await run(record, step(record))
         let name = record.policy.kind == .system ? "switch-to-configuration test" : "the activation script"
         var end = ActivationEnd(result: result, failure: result.failure(name, limit: limit(record)))
+        end.failedBefore = before.map { Array($0.sorted().prefix(FailedUnits.unitLimit)) }
         guard let system, !result.timedOut else { return end }
         if result.exit == .code(NixOSSystem.partialCode) { await explainPartial(&end, before, units) }
         if result.exit.isSuccess, record.policy.kind == .system { end.failure = elsewhere(system) }

@@ -35,6 +35,8 @@ struct ActivationEnd: Sendable, Equatable {
     var failure: String?
     /// That it failed only in part; then this is why, and ``failure`` is the same.
     var isPartial = false
+    /// Units that were failed before it; nil where nobody has asked.
+    var failedBefore: [String]?
     /// True if only a reboot helps.
     var needsReboot = false
 }

@@ -13,6 +13,8 @@ struct Record: Sendable, Codable, Equatable {
         var isNew = false
         /// The closure's script may have run.
         var scriptStarted = false
+        /// Units of systemd that were failed before that, as far as they are kept; nil where nobody has asked.
+        var failedUnits: [String]?
         /// In which boot of the machine.
         var scriptBootID: String?
         /// A plain system may be the one that boots.
@@ -42,6 +44,8 @@ struct Record: Sendable, Codable, Equatable {
     var activationTimeout: Int?
     /// Until it has run; none if nil.
     var healthCheck: HealthCheck?
+    /// To be started after a rollback; nil for none.
+    var criticalUnits: [String]?
     var tempPath: String
     var deployer: String
     /// The address that the deployer came from; nil where the node could not tell.
@@ -98,6 +102,7 @@ extension Record {
         confirmTimeout = request.confirmTimeout
         activationTimeout = request.session?.activationTimeout
         healthCheck = request.session?.healthCheck
+        criticalUnits = request.session.flatMap { $0.criticalUnits.isEmpty ? nil : $0.criticalUnits }
         policy.checksHealth = healthCheck != nil
         tempPath = request.tempPath
         deployer = request.deployer

@@ -88,6 +88,10 @@ extension AgentTests {
             var record = try Record(node.request("/nix/store/x"), ProfileLink(path: node.link))
             #expect(lines.count == 20)
             record.lastLines = lines
+            // As long as systemd lets them be, of what is escaped in them.
+            let unit = String(repeating: "\\", count: 255)
+            record.criticalUnits = Array(repeating: unit, count: 16)
+            record.progress.failedUnits = Array(repeating: unit, count: FailedUnits.unitLimit)
             record.reason = Record.bounded(reason)
             record.report = VerdictReport(
                 .stuck, generation: nil, reason: record.reason, rollbackFailure: record.reason)

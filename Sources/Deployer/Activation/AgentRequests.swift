@@ -6,6 +6,7 @@ extension PlannedProfile {
         var request = common(nonce: nonce, timeout: activationTimeout(mode), mode)
         request.boot = mode.boot
         request.session?.onPartialFailure = onPartialFailure
+        request.session?.criticalUnits = criticalUnits
         request.session?.waitLock = mode.waitLock
         request.session?.healthCheck = mode.boot ? nil : healthCheck
         return request

@@ -58,6 +58,13 @@ struct AttributeReader {
         return strings(name)
     }
 
+    /// Nil where there is no list.
+    mutating func list(_ name: String) -> [String]? {
+        let texts = strings(name)
+        if case .array? = values[name] { return texts }
+        return nil
+    }
+
     /// One string, or a list of any number of them; nil if it is neither.
     mutating func texts(_ name: String) -> [String]? {
         guard let value = value(name) else { return nil }

@@ -52,6 +52,7 @@ struct Settings: Sendable, Equatable {
     var healthTimeout: Int?
     /// Shell text; empty for none.
     var probe: String?
+    var criticalUnits: [String]?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
     ///
@@ -75,7 +76,8 @@ struct Settings: Sendable, Equatable {
             onPartialFailure: onPartialFailure ?? outer.onPartialFailure,
             healthCheck: healthCheck ?? outer.healthCheck,
             healthTimeout: healthTimeout ?? outer.healthTimeout,
-            probe: probe ?? outer.probe
+            probe: probe ?? outer.probe,
+            criticalUnits: criticalUnits ?? outer.criticalUnits
         )
     }
 }

@@ -78,6 +78,7 @@ struct DeploymentDecoder {
             case .agentPath: settings.agentPath = reader.string(name)
             case .onPartialFailure: settings.onPartialFailure = reader.choice(name)
             case .healthCheck: settings.healthCheck = reader.texts(name)
+            case .criticalUnits: settings.criticalUnits = reader.list(name)
             case .probe: settings.probe = reader.string(name)
             case .healthTimeout: settings.healthTimeout = reader.seconds(name, atLeast: 1)
             }

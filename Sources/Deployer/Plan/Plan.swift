@@ -68,6 +68,8 @@ struct PlannedProfile: Sendable, Equatable {
     var healthCheck: HealthCheck?
     /// Run here before it is confirmed; nil for none.
     var probe: String?
+    /// Units of systemd that have to run after a rollback.
+    var criticalUnits: [String] = []
 
     /// `web1.system`, as errors name it.
     var label: String { "\(node).\(name)" }

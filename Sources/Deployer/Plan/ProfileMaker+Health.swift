@@ -16,6 +16,17 @@ extension ProfileMaker {
             commands, timeout: overrides.healthTimeout ?? settings.healthTimeout ?? StandardLimits.health)
     }
 
+    func criticalUnits() throws(PlanError) -> [String] {
+        let units = settings.criticalUnits ?? []
+        for unit in units { try check(Rules.unitName(unit), ["criticalUnits"], unit) }
+        guard units.count <= Rules.unitLimit else {
+            throw .unusable(
+                path: path + ["criticalUnits"], value: "\(units[0])…",
+                reason: "is one of \(units.count) units, \(Rules.unitLimit) at most: name what the others need")
+        }
+        return units
+    }
+
     func probe() throws(PlanError) -> String? {
         guard let text = settings.probe, !text.isEmpty, !overrides.skipsHealthChecks else { return nil }
         try check(Rules.shellText(text), ["probe"], text)

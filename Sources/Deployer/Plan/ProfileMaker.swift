@@ -59,7 +59,8 @@ struct ProfileMaker {
             agentPath: try agentPath(),
             onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback,
             healthCheck: try healthCheck(),
-            probe: try probe()
+            probe: try probe(),
+            criticalUnits: try criticalUnits()
         )
     }
 

@@ -29,6 +29,14 @@ enum Rules {
         return text.contains("/") || text == "." || text == ".." ? "cannot be the name of a link" : nil
     }
 
+    /// How many units may be critical: the node's journal holds them.
+    static let unitLimit = 16
+
+    /// For the name of a unit of systemd, with or without what it ends in.
+    static func unitName(_ text: String) -> String? {
+        plainName(text) ?? (text.contains("/") || text.utf8.count > 255 ? "is not the name of a unit" : nil)
+    }
+
     /// For what a shell runs.
     static func shellText(_ text: String) -> String? { text.utf8.contains(0) ? "holds a NUL character" : nil }
 

@@ -47,6 +47,8 @@ public struct ActivateRequest: Sendable, Equatable {
         public var onPartialFailure = PartialFailurePolicy.rollback
         /// Run after the activation, before it is confirmed; none if nil.
         public var healthCheck: HealthCheck?
+        /// Units of systemd that have to run after a rollback.
+        public var criticalUnits: [String] = []
         /// How many seconds to wait for another deploy that holds the profile, 0 to 65535.
         public var waitLock = 0
 
@@ -178,6 +180,7 @@ extension ActivateRequest {
             // A text may begin with a dash.
             words += check.commands.map { "--health-check=\($0)" } + ["--health-timeout", String(check.timeout)]
         }
+        words += session.criticalUnits.map { "--critical-unit=\($0)" }
         if session.waitLock > 0 { words += ["--wait-lock", String(session.waitLock)] }
         return words + (session.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
     }

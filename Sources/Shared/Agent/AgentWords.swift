@@ -20,7 +20,7 @@ enum AgentSubcommand: String {
             [
                 "--temp-path", "--confirm-timeout", "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot",
                 "--nonce", "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock",
-                "--health-check", "--health-timeout",
+                "--health-check", "--health-timeout", "--critical-unit",
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
         case .revoke: ["--nonce", "--reason"]
@@ -48,7 +48,7 @@ struct AgentWords {
         "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background", "--observe",
         "--await-start",
     ]
-    private static let repeatable: Set = ["--health-check"]
+    private static let repeatable: Set = ["--health-check", "--critical-unit"]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
 
     mutating func take(
@@ -141,7 +141,7 @@ struct AgentWords {
         guard let nonce = try nonce() else {
             let options = [
                 "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock", "--health-check",
-                "--health-timeout",
+                "--health-timeout", "--critical-unit",
             ]
             for option in options where values[option] != nil || lists[option] != nil {
                 throw .missing("option --nonce, which \(option) goes with,")
@@ -157,6 +157,7 @@ struct AgentWords {
         session.onPartialFailure = try partialFailurePolicy()
         session.waitLock = try number("--wait-lock") ?? 0
         session.healthCheck = try healthCheck()
+        session.criticalUnits = lists["--critical-unit"] ?? []
         return session
     }
 

@@ -39,6 +39,23 @@ struct TimingsTests {
                 """)
     }
 
+    @Test func aProbeIsNoPartOfTheConfirmationsTime() throws {
+        var model = ProgressModel()
+        let activities = [Phase.confirmation, .probe].map { Activity($0, node: web1, profile: system) }
+        let events: [(Int, ProgressEvent)] = [
+            (0, .began(activities[0])), (1, .began(activities[1])), (4, .ended(activities[1])),
+            (6, .ended(activities[0])),
+        ]
+        for (time, event) in events { model.apply(event, at: .seconds(time)) }
+        let row = try #require(Timings(model, total: .seconds(6)).nodes.first)
+        #expect(row.time(of: .confirmation) == .seconds(3) && row.time(of: .probe) == .seconds(3))
+    }
+
+    @Test(arguments: Phase.allCases)
+    func everyPhaseHasAColorOfItsOwn(phase: Phase) {
+        #expect(TimingsStyle.text.contains(".\(phase.rawValue) { background: #"))
+    }
+
     /// Nodes are looked at before the plan is known.
     @Test func nodesStandInThePlansOrder() {
         var model = ProgressModel()

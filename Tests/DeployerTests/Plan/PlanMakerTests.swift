@@ -139,12 +139,16 @@ struct PlanMakerTests {
         #expect(try profile(settings, Overrides(healthTimeout: 6)).healthCheck?.timeout == 6)
         let skipped = try profile(settings, Overrides(magicRollback: false, skipsHealthChecks: true))
         #expect(skipped.healthCheck == nil && skipped.probe == nil)
+        #expect(try profile(Settings(user: "root", criticalUnits: ["ssh", "a@b.service"])).criticalUnits.count == 2)
         let inner = Settings(healthCheck: [], probe: "").merging(outer: settings)
         #expect(try profile(inner).healthCheck == nil && profile(inner).probe == nil)
         for wrong in [
             Settings(user: "root", healthCheck: ["a\0"]), Settings(user: "root", probe: "a\0"),
             Settings(user: "root", healthCheck: Array(repeating: "aaaaaaaa", count: 2049)),
             Settings(user: "root", magicRollback: false, probe: "b"),
+            Settings(user: "root", criticalUnits: ["-a"]), Settings(user: "root", criticalUnits: ["a b"]),
+            Settings(user: "root", criticalUnits: ["a/b"]),
+            Settings(user: "root", criticalUnits: Array(repeating: "a", count: 17)),
         ] {
             #expect(throws: PlanError.self) { try profile(wrong) }
         }

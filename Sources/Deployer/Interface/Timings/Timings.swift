@@ -26,7 +26,12 @@ struct Timings: Sendable {
 
         /// How long one phase took: what another took within it is that one's.
         func time(of phase: Phase) -> Duration {
-            let inner: Phase? = phase == .preflight ? .agent : nil
+            let inner: Phase? =
+                switch phase {
+                case .preflight: .agent
+                case .confirmation: .probe
+                default: nil
+                }
             return sum(phase) - (inner.map(sum) ?? .zero)
         }
 

@@ -26,6 +26,7 @@ enum TimingsStyle {
         .evaluation { background: #c9b3e6; } .checks { background: #e3c6f0; } .build { background: #f2b880; }
         .preflight { background: #bfc5cc; } .agent { background: #dfe3e8; } .copy { background: #8fc1ea; }
         .remoteBuild { background: #f5d08a; } .activation { background: #8fd3a6; } .confirmation { background: #d3ec9b; }
+        .healthCheck { background: #b5e0b0; } .probe { background: #e9e58e; }
         .rollback { background: #f09a94; } .revocation { background: #f5b8c4; } .verification { background: #a8e0dc; }
         table { border-collapse: collapse; font-size: .9rem; }
         caption { text-align: left; font-weight: 600; padding: .4rem 0; }

@@ -1,0 +1,65 @@
+import Glibc
+import Shared
+
+/// Sees to the units of systemd once a generation is back: those that must run are started, those that are failed are named.
+///
+/// Switching back compares units with a half-applied state, so that some stay stopped which nobody would miss in time.
+struct UnitsAfterRollback: Sendable {
+    private static let startLimit = Duration.seconds(30)
+    /// For all of them, so that the deployer hears of the verdict in time.
+    private static let limit = Duration.seconds(90)
+
+    let record: Record
+    let systemd: Systemd
+    let events: EventLog
+
+    /// What a person should know of them; empty where all is well, or nothing was run that could have touched them.
+    func notes() async -> [String] {
+        guard record.progress.scriptStarted, !record.policy.boot else { return [] }
+        var notes: [String] = []
+        let end = ContinuousClock.now + Self.limit
+        for unit in record.criticalUnits ?? [] {
+            let note =
+                ContinuousClock.now < end
+                ? await seeTo(unit) : "nobody could see to \(unit): those before it took too long"
+            if let note { notes.append(note) }
+        }
+        if let note = await failedUnits() { notes.append(note) }
+        return notes
+    }
+
+    /// Starts a unit unless it runs.
+    private func seeTo(_ unit: String) async -> String? {
+        guard let state = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit) else {
+            return "nobody could see to \(unit): systemctl does not answer"
+        }
+        if state.exit.isSuccess || trimmed(state.text) == "reloading" { return nil }
+        // A unit that failed too often in too short a time is not started again before that.
+        _ = await systemd.run(["reset-failed", "--", unit], limit: FailedUnits.timeLimit)
+        guard let start = await systemd.run(["start", "--", unit], limit: Self.startLimit), start.exit.isSuccess else {
+            let reason = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit)
+            return "\(unit), which is critical, does not start (\(reason.map { trimmed($0.text) } ?? "unknown"))"
+        }
+        return "\(unit), which is critical, did not run and was started"
+    }
+
+    /// Those that are failed now, where the profile is one that sets up units.
+    private func failedUnits() async -> String? {
+        let closures = [record.closure, record.previous?.path, record.runningSystem].compactMap { $0 }
+        let isSystem = geteuid() == 0 && closures.contains { NixOSSystem(in: $0) != nil }
+        guard isSystem || record.criticalUnits != nil else { return nil }
+        let before = record.progress.failedUnits.map { Set($0) }
+        let failed = await FailedUnits(systemd: systemd).now(before: before)
+        for unit in failed where unit.isNew { events.send(.unitFailed(unit)) }
+        if failed.isEmpty { return nil }
+        return "these units are failed: \(failed.map(\.text).joined(separator: ", "))"
+    }
+}
+
+/// A rollback that failed, with what became of the units all the same.
+struct FailedRollback: Error, CustomStringConvertible {
+    let cause: any Error
+    let notes: [String]
+
+    var description: String { (["\(cause)"] + notes).joined(separator: "; ") }
+}
