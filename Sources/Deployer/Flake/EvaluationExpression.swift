@@ -72,10 +72,11 @@ enum EvaluationExpression {
             };
           at = path: value:
             if marker == null then value else builtins.trace "${marker}\(place)${builtins.toJSON path}" value;
-          settings = node: name: set: at [ "nodes" node "profiles" name ]
-            (level \(NixText.list(AttributeLevel.profile.shown)) [ "path" ] set);
-          profile = node: name: set: settings node name set
-            // (if builtins.isAttrs set && set ? path then closure set.path else { });
+          plain = level \(NixText.list(AttributeLevel.profile.shown)) [ "path" ];
+          settings = node: name: set: at [ "nodes" node "profiles" name ] (plain set);
+          # The place comes first: which side of // is evaluated first depends on the version.
+          profile = node: name: set: at [ "nodes" node "profiles" name ]
+            (plain set // (if builtins.isAttrs set && set ? path then closure set.path else { }));
           closure = value:
             if builtins.isString value || builtins.isPath value || isText value then
               let
