@@ -62,13 +62,15 @@ struct Agent: Sendable {
 
     private func revoke(_ request: RevokeRequest) async -> Int32 {
         let reporter = reporter("revoke", legacy: request.nonce == nil)
+        let heartbeat = request.nonce == nil ? nil : Heartbeat(reporter)
+        defer { withExtendedLifetime(heartbeat) {} }
         do {
             let link = try ProfileLink(request.profile, environment: environment)
             let relay = Relay(
                 link: link, environment: environment, reporter: reporter,
                 logDirectory: request.nonce == nil ? nil : options.logDirectory)
             do {
-                return try await Revoke(link: link, nonce: request.nonce, relay: relay).run()
+                return try await Revoke(link: link, nonce: request.nonce, why: request.reason, relay: relay).run()
             } catch {
                 return relay.failed(error)
             }

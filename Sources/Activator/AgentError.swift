@@ -14,12 +14,14 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
     case toolFailed(String, Exit, text: String)
     case system(SystemError)
     case unreadableJournal(String, reason: String)
+    case deadLock(SystemError)
     case linkMoved(link: String, expected: String, found: String)
     case staleCanary(String, reason: String)
     case noGeneration(link: String)
     case notBack(expected: String, found: String)
     case refused
     case guardianNotStarted([String])
+    case unfinished(lastWords: String)
 
     var description: String {
         switch self {
@@ -44,6 +46,8 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
         case .unreadableJournal(let path, let reason):
             "the record of the last deploy, \(path), cannot be read (\(reason)): compare the profile with what should be "
                 + "there, then move that file away"
+        case .deadLock(let error):
+            "\(error): an earlier nix-env left this lock file behind, and every other would wait for it without end: remove it"
         case .linkMoved(let link, let expected, let found):
             "someone else has moved \(link) meanwhile: expected \(expected), found \(found); it was left alone"
         case .staleCanary(let path, let reason):
@@ -53,6 +57,9 @@ enum AgentError: Error, Equatable, CustomStringConvertible {
             "the old system was activated again without an error, but \(found) runs, not \(expected)"
         case .guardianNotStarted(let lines):
             "the guardian did not start" + (lines.isEmpty ? "" : ": \(lines.joined(separator: " "))")
+        case .unfinished(let lastWords):
+            "the guardian and its watcher died before the verdict\(lastWords.isEmpty ? "" : " (\(lastWords))"): whoever comes "
+                + "next finishes their work, the next deploy or `activate recover`"
         case .refused: "its deployer had asked for it and given it up before it began"
         }
     }

@@ -28,9 +28,23 @@ struct PrivateCanary: Sendable {
 
     var isRevoked: Bool { folder.contains(record.revoked) }
 
+    /// What became of an activation that is not wanted any more, for its record.
+    static func revocation(_ why: String?) -> String {
+        why.map { "it was revoked: \(Record.bounded($0))" } ?? "it was revoked"
+    }
+
+    /// The same for this one, which is revoked.
+    var revocation: String {
+        // Without its reason it is revoked all the same.
+        let bytes = (try? folder.read(record.revocation, limit: 4096)) ?? nil
+        return Self.revocation(bytes.map { String(decoding: $0, as: UTF8.self) })
+    }
+
     /// Takes the canary because the activation is not wanted any more; without effect once it is confirmed.
-    func revoke() throws(SystemError) {
+    func revoke(_ why: String? = nil) throws(SystemError) {
         if record.nonce != nil {
+            // First, so that whoever finds it revoked finds the reason; which is worth less than the revocation.
+            if let why { try? folder.create(record.revocation, Array(Record.bounded(why).utf8)) }
             // False: gone already, by a confirmation or by the deadline. The verdict will tell.
             _ = try take(record.revoked)
         } else if !isRevoked {
@@ -40,7 +54,8 @@ struct PrivateCanary: Sendable {
     }
 
     func clear() {
-        for name in [record.canary, record.confirmed, record.expired, record.revoked] { folder.remove(name) }
+        let names = [record.canary, record.confirmed, record.expired, record.revoked, record.revocation]
+        for name in names { folder.remove(name) }
     }
 
     private func take(_ name: String) throws(SystemError) -> Bool {

@@ -14,6 +14,7 @@ struct DryRun: Sendable {
         do {
             let activatable = try Activatable(request.closure, as: link, environment)
             if let warning = activatable.warning { reporter.send(.warning(warning)) }
+            if let warning = TemporaryFolder(request.tempPath).warning { reporter.send(.warning(warning)) }
             let script = Script(
                 activatable.dryWords, at: request.closure, .dry, tempPath: request.tempPath, limit: limit,
                 Nix(environment).environment)

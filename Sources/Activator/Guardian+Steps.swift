@@ -38,6 +38,24 @@ extension Guardian {
         }
     }
 
+    mutating func checkHealth() async -> Activation.Event {
+        guard let check = record.healthCheck else { return .healthy }
+        events.send(.checkingHealth(seconds: check.timeout))
+        do {
+            let finding = try await work.check(check, record)
+            record.healthCheck = nil
+            guard let failure = finding.failure else {
+                events.send(.healthy(tries: finding.tries))
+                return .healthy
+            }
+            for line in finding.lines { events.send(.output(stream: .stderr, line: line)) }
+            record.lastLines = events.lastLines
+            return .unhealthy(failure)
+        } catch {
+            return .unhealthy("the health check could not be run: \(error)")
+        }
+    }
+
     private mutating func prepareLegacyCanary() throws {
         guard record.nonce == nil, record.policy.needsConfirmation else { return }
         legacyCanary = try LegacyCanary.prepare(tempPath: record.tempPath, closure: record.closure)
@@ -72,7 +90,7 @@ extension Guardian {
         events.send(.awaitingConfirmation(seconds: record.confirmTimeout))
         for await _ in watch.wakes {
             if legacyCanary?.isConfirmed ?? canary.isConfirmed { return .confirmed }
-            if canary.isRevoked { return .expired("it was revoked") }
+            if canary.isRevoked { return .expired(canary.revocation) }
             guard bootTime() >= deadline else { continue }
             if !(legacyCanary?.expire() ?? canary.expire()) { return .confirmed }
             return .expired("it was not confirmed within \(record.confirmTimeout) s")

@@ -95,6 +95,7 @@ struct Guardian {
         switch effect {
         case .setProfile: await setProfile()
         case .runScript: await runScript()
+        case .checkHealth: await checkHealth()
         case .makeCanary: makeCanary()
         case .awaitConfirmation: await awaitConfirmation()
         case .setBoot: await setBoot()
@@ -106,6 +107,8 @@ struct Guardian {
     }
 
     mutating func save(in spare: Journal.Spare? = nil) throws {
+        // What comes after the check needs it no more, and less of the room that was reserved.
+        if spare != nil { record.healthCheck = nil }
         record.state = machine.state
         try journal.write(record, in: spare)
     }

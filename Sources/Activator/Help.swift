@@ -13,12 +13,14 @@ enum Help {
           activate CLOSURE PROFILE --temp-path PATH --confirm-timeout SECONDS
                    [--magic-rollback] [--auto-rollback] [--dry-activate] [--boot]
                    [--nonce HEX [--deployer TEXT] [--activation-timeout SECONDS]
-                   [--on-partial-failure rollback|warn] [--wait-lock SECONDS]]
+                   [--on-partial-failure rollback|warn] [--wait-lock SECONDS]
+                    [--health-check COMMAND]… [--health-timeout SECONDS]]
                    with --nonce: events as JSON lines on standard output
           confirm  PROFILE --nonce HEX [--observe [--await-start]]
                    confirm it, wait for the verdict and print it; with --observe only see how it goes, up to the
                    moment where it can be confirmed, with --await-start even if it has not begun
-          revoke   PROFILE [--nonce HEX]     take back what was committed
+          revoke   PROFILE [--nonce HEX [--reason TEXT]]
+                   take back what was committed, or do not wait for its confirmation any more
           status   PROFILE… [--history N]    print what is there, one JSON line a profile
           recover  [--background] [PROFILE…] finish what was interrupted: in these profiles, else in all on this
                    machine, each as its owner; with --background, only see to it that it is under way

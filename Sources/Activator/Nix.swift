@@ -27,11 +27,12 @@ struct Nix: Sendable {
     /// Runs `nix-env -p LINK …`, noted for a successor: one that outlives its guardian would move the profile after
     /// the rollback.
     ///
-    /// - Throws: ``AgentError/toolFailed(_:_:text:)``, ``AgentError/toolMissing(_:)``
+    /// - Throws: ``AgentError/toolFailed(_:_:text:)``, ``AgentError/toolMissing(_:)``, ``AgentError/deadLock(_:)``
     func env(_ link: ProfileLink, _ words: [String]) async throws {
         guard let program = locateProgram("nix-env", path: environment["PATH"]) else {
             throw AgentError.toolMissing("nix-env")
         }
+        try NixProfileLock.removeDead(of: link)
         let words = ["-p", link.path] + words
         try await run(["nix-env"] + words, launched: ScriptLauncher.words([program] + words, link))
     }

@@ -50,6 +50,15 @@ struct NodeChanges: NodeWork {
         return end
     }
 
+    func check(_ check: HealthCheck, _ record: Record) async throws -> HealthFinding {
+        let location = step(record).location
+        return try await HealthTrial(check: check) { command, limit in
+            Script(
+                ScriptLauncher.words(["/bin/sh", "-c", command], link), at: location, .activate,
+                tempPath: record.tempPath, limit: limit, nix.environment)
+        }.run()
+    }
+
     func setBoot(_ record: Record) async throws -> String? {
         let words = ["\(link.path)/\(NixOSSystem.switchName)", "boot"]
         let result = try await run(record, (words, link.path, .boot))

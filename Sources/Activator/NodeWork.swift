@@ -12,6 +12,8 @@ protocol NodeWork: Sendable {
     func setProfile(_ record: Record) async throws -> (generation: Generation, isNew: Bool)
     /// Runs the closure's activation.
     func activate(_ record: Record) async throws -> ActivationEnd
+    /// Tries whether what the activation has left is healthy.
+    func check(_ check: HealthCheck, _ record: Record) async throws -> HealthFinding
     /// Makes a plain system the one that boots.
     ///
     /// - Returns: why it failed; nil if it did not

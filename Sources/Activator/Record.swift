@@ -40,6 +40,8 @@ struct Record: Sendable, Codable, Equatable {
     var confirmTimeout: Int
     /// Seconds; none if nil.
     var activationTimeout: Int?
+    /// Until it has run; none if nil.
+    var healthCheck: HealthCheck?
     var tempPath: String
     var deployer: String
     /// The address that the deployer came from; nil where the node could not tell.
@@ -71,6 +73,8 @@ struct Record: Sendable, Codable, Equatable {
     var confirmed: String { "confirmed-\(id)" }
     var expired: String { "expired-\(id)" }
     var revoked: String { "revoked-\(id)" }
+    /// Holds why it was.
+    var revocation: String { "revocation-\(id)" }
 }
 
 extension Record {
@@ -93,6 +97,8 @@ extension Record {
         runningSystem = NixOSSystem.running()?.path
         confirmTimeout = request.confirmTimeout
         activationTimeout = request.session?.activationTimeout
+        healthCheck = request.session?.healthCheck
+        policy.checksHealth = healthCheck != nil
         tempPath = request.tempPath
         deployer = request.deployer
         self.client = client

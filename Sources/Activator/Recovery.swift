@@ -27,20 +27,26 @@ struct Recovery: Sendable {
             lock.handOver()
             return .done
         }
-        let report = try await Recovery(link: link, folder: folder, reporter: reporter).finish(record, lock)
-        lock.end()
-        reporter.send(.verdict(report))
-        return report.verdict == .stuck ? .stuck : .done
+        do {
+            let report = try await Recovery(link: link, folder: folder, reporter: reporter).finish(record, lock)
+            lock.end()
+            reporter.send(.verdict(report))
+            return report.verdict == .stuck ? .stuck : .done
+        } catch let error as AgentError {
+            guard case .unfinished = error else { throw error }
+            reporter.send(.warning("\(error)"))
+            return .unknown
+        }
     }
 
     /// Has a guardian of its own finish it, so that this too outlives our session. The lock stays the caller's as well,
     /// and so does telling the verdict.
+    ///
+    /// - Throws: ``AgentError/unfinished(lastWords:)`` if that one dies too: as where a whole login is being ended
     func finish(_ record: Record, _ lock: ProfileLock) async throws -> VerdictReport {
         let follower = try await GuardianFollower(.finish, record, folder, lock, reporter, keepsVerdict: true)
-        if let report = try await follower.verdict() { return report }
-        return VerdictReport(
-            .stuck, generation: try link.generation(), reason: record.reason ?? "it was interrupted",
-            rollbackFailure: "the agent died while it undid it: \(lastComplaint)")
+        guard let report = try await follower.verdict() else { throw AgentError.unfinished(lastWords: lastComplaint) }
+        return report
     }
 
     /// For one who saw a guardian die: finishes its work, or waits for whoever is at it already.

@@ -26,6 +26,9 @@ struct Relay: Sendable {
             guard let lock else { return try locked(folder) }
             if let nonce = holder.nonce, Refusal(folder: folder, id: nonce).isMade { throw AgentError.refused }
             Refusal.clearOld(in: folder)
+            let temporary = TemporaryFolder(request.tempPath)
+            temporary.make()
+            if let warning = temporary.warning { reporter.send(.warning(warning)) }
             try await recoverFirst(folder, lock)
             let record = try stage(request, activatable.kind, in: folder)
             // Told before anything can change: an agent that is gone before its first word has changed nothing.
@@ -93,13 +96,23 @@ struct Relay: Sendable {
     func carry(
         _ start: Guardian.Start, _ record: Record, in folder: StateFolder, _ lock: ProfileLock
     ) async throws -> Int32 {
-        let follower = try await GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
-        lock.handOver()
-        if let report = try await follower.verdict() { return reporter.exitCode(report) }
-        if reporter.isBroken { return ExitCode.unknown.rawValue }
-        let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
-        reporter.send(.verdict(report))
-        return reporter.exitCode(report)
+        // That an activation is to be taken back is in the journal already.
+        var isOpen = start != .begin
+        do {
+            let follower = try await GuardianFollower(start, record, folder, lock, reporter, logDirectory: logDirectory)
+            isOpen = true
+            lock.handOver()
+            if let report = try await follower.verdict() { return reporter.exitCode(report) }
+            if reporter.isBroken { return ExitCode.unknown.rawValue }
+            let report = try await Recovery(link: link, folder: folder, reporter: reporter).afterGuardianDied(record)
+            reporter.send(.verdict(report))
+            return reporter.exitCode(report)
+        } catch {
+            guard isOpen else { throw error }
+            // What is not known to have ended is not told as if it had.
+            reporter.send(.warning("\(error)"))
+            return ExitCode.unknown.rawValue
+        }
     }
 
     /// Says that nothing was changed, and where the profile is.

@@ -111,6 +111,8 @@ extension AgentEvent {
         case .profileSet(let generation, let isNew):
             [(.debug, "Profile is on generation \(generation)\(isNew ? "" : ", which existed before")")]
         case .activationEnded(let exit, _): exit.isSuccess ? [(.info, "Activation succeeded!")] : []
+        case .checkingHealth(let seconds): [(.info, "Checking its health, for \(seconds) s at most")]
+        case .healthy(let tries): [(.info, "Healthy (\(tries == 1 ? "1 try" : "\(tries) tries"))")]
         case .awaitingConfirmation(let seconds):
             [
                 (.info, "Magic rollback is enabled, setting up confirmation hook..."),

@@ -17,6 +17,8 @@ enum RevokeError: Error, Equatable, CustomStringConvertible {
 struct Revoke: Sendable {
     let link: ProfileLink
     let nonce: String?
+    /// As the deployer gives it.
+    let why: String?
     let relay: Relay
 
     func run() async throws -> Int32 {
@@ -46,7 +48,7 @@ struct Revoke: Sendable {
                 link: link.path, expected: text(record.progress.profileSet), found: text(current))
         }
         record.state = .rollingBack
-        record.reason = "it was revoked"
+        record.reason = PrivateCanary.revocation(why)
         record.report = nil
         if let newest = try journal.read() { try journal.remember(newest) }
         // Taking back what was left needs no more room than is there: what can be reserved is.
@@ -67,7 +69,7 @@ struct Revoke: Sendable {
         relay.reporter.send(.warning("it is still under way: it will be rolled back, not confirmed"))
         return try await VerdictWatch(folder: folder, link: link).verdict(of: record.id) { record in
             guard record.state == .awaitingConfirmation else { return }
-            try PrivateCanary(folder: folder, record: record).revoke()
+            try PrivateCanary(folder: folder, record: record).revoke(why)
         }
     }
 

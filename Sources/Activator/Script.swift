@@ -34,7 +34,10 @@ struct Script: Sendable {
         environment["PROFILE"] = location
         environment["DRY_ACTIVATE"] = mode == .dry ? "1" : "0"
         environment["BOOT"] = mode == .boot ? "1" : "0"
-        if tempPath != "/tmp" { environment["TMPDIR"] = tempPath }
+        let temporary = TemporaryFolder(tempPath)
+        // A power loss may have taken it since the activation began.
+        if mode != .dry { temporary.make() }
+        if let folder = temporary.variable { environment["TMPDIR"] = folder }
         var command = LocalCommand(words, environment: environment)
         command.directory = location
         self.command = command

@@ -19,6 +19,8 @@ struct Activation: Sendable, Equatable {
         var autoRollback: Bool
         var boot: Bool
         var kind = Kind.wrapped
+        /// Nil, as in journals from before there were health checks, for no.
+        var checksHealth: Bool?
 
         /// Boot has nothing to confirm yet.
         var needsConfirmation: Bool { magicRollback && !boot }
@@ -27,7 +29,7 @@ struct Activation: Sendable, Equatable {
     }
 
     enum Phase: Sendable, Hashable {
-        case staged, settingProfile, runningScript, makingCanary, awaiting, settingBoot, committing
+        case staged, settingProfile, runningScript, checkingHealth, makingCanary, awaiting, settingBoot, committing
         case rollingBack(reason: String)
         case ended(Verdict)
     }
@@ -39,6 +41,8 @@ struct Activation: Sendable, Equatable {
         case setFailed(String, linkMoved: Bool)
         case scriptSucceeded
         case scriptFailed(String)
+        case healthy
+        case unhealthy(String)
         case canaryMade
         case canaryFailed(String)
         case confirmed
@@ -53,7 +57,7 @@ struct Activation: Sendable, Equatable {
     }
 
     enum Effect: Sendable, Hashable {
-        case setProfile, runScript, makeCanary, awaitConfirmation
+        case setProfile, runScript, checkHealth, makeCanary, awaitConfirmation
         /// Make the profile's system the one that boots.
         case setBoot
         /// Write the verdict `committed` down; it holds from then on.
@@ -79,8 +83,9 @@ struct Activation: Sendable, Equatable {
         case (.settingBoot, .bootSet): return enter(.committing, .commit)
         case (.settingBoot, .bootFailed(let reason)): return policy.autoRollback ? rollBack(reason) : end(.left, reason)
         case (.runningScript, .scriptSucceeded):
-            return policy.needsConfirmation ? enter(.makingCanary, .makeCanary) : keep()
-        case (.runningScript, .scriptFailed(let reason)):
+            return policy.checksHealth == true && !policy.boot ? enter(.checkingHealth, .checkHealth) : proceed()
+        case (.checkingHealth, .healthy): return proceed()
+        case (.runningScript, .scriptFailed(let reason)), (.checkingHealth, .unhealthy(let reason)):
             return policy.autoRollback ? rollBack(reason) : end(.left, reason)
         case (.makingCanary, .canaryMade): return enter(.awaiting, .awaitConfirmation)
         case (.makingCanary, .canaryFailed(let reason)): return rollBack(reason)
@@ -97,6 +102,11 @@ struct Activation: Sendable, Equatable {
     private mutating func enter(_ phase: Phase, _ effect: Effect) -> Effect {
         self.phase = phase
         return effect
+    }
+
+    /// What is active is good as far as the node can tell.
+    private mutating func proceed() -> Effect {
+        policy.needsConfirmation ? enter(.makingCanary, .makeCanary) : keep()
     }
 
     /// What is active shall stay.
@@ -144,7 +154,7 @@ extension Activation {
     var state: ProfileStatus.State {
         switch phase {
         case .staged: .staged
-        case .runningScript, .makingCanary: .activating
+        case .runningScript, .checkingHealth, .makingCanary: .activating
         case .awaiting: .awaitingConfirmation
         case .settingProfile where !policy.setsProfileLast: .activating
         // Not committed until that is written down; until then it stands where it was confirmed.

@@ -135,9 +135,9 @@ struct Run: Sendable {
         let evaluations: [Evaluation]
         do {
             evaluations = try await self.evaluations(targets, nix, onNode)
-        } catch EvaluationError.nix(.flake(let reference), let failure) {
+        } catch EvaluationError.nix(.flake(let reference), let place, let failure) {
             nix = listening(try await Nix.detect(environment: environment))
-            if nix.hasFlakes { throw EvaluationError.nix(.flake(reference), failure) }
+            if nix.hasFlakes { throw EvaluationError.nix(.flake(reference), at: place, failure) }
             evaluations = try await self.evaluations(targets, nix, onNode)
         }
         nix.version = try await version
@@ -231,8 +231,7 @@ struct Run: Sendable {
 
     private func evaluator(_ nix: Nix) -> Evaluator {
         var evaluator = Evaluator(nix: nix, extraArguments: options.nixArguments)
-        let relay = UntilError { [console] in console.relay($0.text, from: "nix", weight: $0.weight) }
-        evaluator.onLine = { relay.add($0) }
+        evaluator.onLine = { [console] in console.relay($0.text, from: "nix", weight: $0.weight) }
         return evaluator
     }
 

@@ -75,11 +75,23 @@ extension AgentTests {
             #expect(node.generation == 1)
         }
 
-        @Test func theTempPathBecomesTMPDIR() async throws {
-            var request = node.request(try await node.closure("new", "echo tmp=$TMPDIR"))
-            request.tempPath = "\(node.path)/tmp"
+        @Test func theTempPathIsMadeAndBecomesTMPDIR() async throws {
+            var request = node.request(try await node.closure("new", "mktemp >/dev/null && echo tmp=$TMPDIR"))
+            request.tempPath = "\(node.path)/tmp/deep"
             request.magicRollback = false
-            #expect(try await node.activate(request).lines == ["tmp=\(node.path)/tmp"])
+            #expect(access(request.tempPath, F_OK) != 0)
+            #expect(try await node.activate(request).lines == ["tmp=\(node.path)/tmp/deep"])
+        }
+
+        @Test func aTempPathThatCannotBeUsedIsToldAndDoneWithout() async throws {
+            var request = node.request(try await node.closure("new", "mktemp >/dev/null && echo tmp=$TMPDIR"))
+            request.tempPath = "\(node.path)/file"
+            request.magicRollback = false
+            try "".write(toFile: request.tempPath, atomically: true, encoding: .utf8)
+            let end = try await node.activate(request)
+            #expect(end.verdict?.verdict == .committed && end.lines == ["tmp="])
+            let warning = "the temp path \(request.tempPath) cannot be used (Not a directory): TMPDIR is not set to it"
+            #expect(end.warnings.contains(warning), "\(end.warnings)")
         }
 
         @Test func aDescendantThatHoldsTheOutputIsNotWaitedFor() async throws {

@@ -46,6 +46,8 @@ private final class SimulatedNode: NodeWork {
         return ActivationEnd(result: .init(exit: .code(0), timedOut: false))
     }
 
+    func check(_ check: HealthCheck, _ record: Record) async throws -> HealthFinding { HealthFinding(tries: 1) }
+
     func setBoot(_ record: Record) async throws -> String? {
         try change { $0.boots = record.closure }
         return nil
@@ -75,6 +77,7 @@ private final class SimulatedNode: NodeWork {
         request.session = .init(nonce: id, activationTimeout: nil, deployer: "alice@laptop")
         var record = try Record(request, ProfileLink(path: "/nowhere/profiles/system"), kind: policy.kind)
         record.policy = policy
+        if policy.checksHealth == true { record.healthCheck = HealthCheck(["true"]) }
         record.previous = Self.old.generation
         record.bootID = "first"
         return record
@@ -171,7 +174,8 @@ private final class SimulatedNode: NodeWork {
 
     private static let policies = [true, false].flatMap { magic in
         [Activation.Kind.wrapped, .system].map {
-            Activation.Policy(magicRollback: magic, autoRollback: true, boot: false, kind: $0)
+            Activation.Policy(
+                magicRollback: magic, autoRollback: true, boot: false, kind: $0, checksHealth: magic ? nil : true)
         }
     }
 

@@ -65,6 +65,24 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
 
+        /// As where a whole login is ended: also those die who finish the work of the dead.
+        @Test func whereAllDieNoVerdictIsTold() async throws {
+            let killer =
+                "echo old >> \(node.trace); [ $(grep -c old \(node.trace)) = 3 ] && exit; "
+                + "kill -9 $(cut -d ' ' -f 4 /proc/$PPID/stat) $PPID; sleep 100"
+            let old = try await node.closure("old", killer)
+            try await node.generations([old])
+            let end = try await node.activate(node.request(try await node.tracing("new", "exit 1")))
+            #expect(end.verdict == nil)
+            #expect(end.exit == .code(7))
+            #expect(end.warnings.last?.contains("the guardian and its watcher died before the verdict") == true)
+            #expect(try node.journal()?.state == .rollingBack)
+            let recovered = try await node.run(.recover([node.location]))
+            #expect(recovered.verdict?.verdict == .rolledBack)
+            #expect(recovered.verdict?.generation == Generation(number: 1, path: old))
+            #expect(node.traced == ["new boot=0", "old", "old", "old"])
+        }
+
         @Test func aGuardianThatDiesAgainAndAgainIsNotReplacedForEver() async throws {
             let killer = "echo old >> \(node.trace); kill -9 $PPID; sleep 100"
             try await node.generations([try await node.closure("old", killer)])
@@ -80,8 +98,9 @@ extension AgentTests {
             #expect(node.traced.filter { $0 == "old" }.count == 3)
             // Whoever comes next gets on with it: it tries as often, then says so.
             let end = try await node.run(.recover([node.location]))
-            #expect(end.verdict?.verdict == .stuck)
-            #expect(end.verdict?.rollbackFailure?.contains("4 guardians died one after the other") == true)
+            #expect(end.verdict == nil)
+            #expect(end.exit == .code(7))
+            #expect(end.warnings.last?.contains("4 guardians died one after the other") == true)
         }
 
         @Test func aGuardianLivesOnWithoutItsWatcher() async throws {

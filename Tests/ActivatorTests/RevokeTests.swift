@@ -113,6 +113,21 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "whole", "old boot=0"])
         }
 
+        @Test func whyItIsRevokedIsWrittenDown() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let request = node.request(try await node.tracing("new"), confirmTimeout: 600)
+            let agent = try node.start(.activate(request))
+            try await agent.awaiting()
+            var revocation = RevokeRequest(profile: node.location, nonce: request.session?.nonce)
+            revocation.reason = "the probe failed"
+            let end = try await node.run(.revoke(revocation))
+            #expect(end.exit == .code(0))
+            #expect(end.verdict?.reason == "it was revoked: the probe failed")
+            #expect(try await agent.end().verdict == end.verdict)
+            let files = try FileManager.default.contentsOfDirectory(atPath: node.state)
+            #expect(!files.contains { $0.hasPrefix("revo") }, "\(files)")
+        }
+
         /// As deploy-rs's own deployer would, of what deploy-rs's own deployer has begun.
         @Test func withoutNoncesToo() async throws {
             try await node.generations([try await node.tracing("old")])

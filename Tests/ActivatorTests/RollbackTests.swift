@@ -137,6 +137,17 @@ extension AgentTests {
             #expect(end.verdict?.generation?.path == old)
         }
 
+        /// As a nix-env leaves it whose folder was read-only when it was done: every later one spins.
+        @Test func aLockFileThatNixMeantToUnlinkIsUnlinked() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let leave = "printf d > \(node.link).lock"
+            try await node.nix(["sh", "-c", leave])
+            let end = try await node.activate(node.request(try await node.tracing("new", "\(leave); exit 1")))
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(node.generation == 1)
+            #expect(!FileManager.default.fileExists(atPath: "\(node.link).lock"))
+        }
+
         @Test func whatSomeoneElseMovedIsLeftAlone() async throws {
             try await node.generations([try await node.tracing("old")])
             let other = try await node.tracing("other")

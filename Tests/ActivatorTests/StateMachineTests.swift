@@ -7,15 +7,19 @@ private typealias Event = Activation.Event
 
 private let events: [Event] = [
     .begin, .profileSet, .setFailed("a", linkMoved: false), .setFailed("b", linkMoved: true), .scriptSucceeded,
-    .scriptFailed("c"), .canaryMade, .canaryFailed("d"), .confirmed, .expired("e"), .bootSet, .bootFailed("i"),
+    .scriptFailed("c"), .healthy, .unhealthy("j"), .canaryMade, .canaryFailed("d"), .confirmed, .expired("e"), .bootSet,
+    .bootFailed("i"),
     .commitWritten, .commitFailed("f"), .undone(note: nil), .undone(note: "g"), .undoFailed("h"),
 ]
 
 private let policies: [Activation.Policy] = [false, true].flatMap { magic in
     [false, true].flatMap { auto in
         [false, true].flatMap { boot in
-            [Activation.Kind.wrapped, .system].map {
-                Activation.Policy(magicRollback: magic, autoRollback: auto, boot: boot, kind: $0)
+            [Activation.Kind.wrapped, .system].flatMap { kind in
+                [nil, true].map {
+                    Activation.Policy(
+                        magicRollback: magic, autoRollback: auto, boot: boot, kind: kind, checksHealth: $0)
+                }
             }
         }
     }
@@ -112,7 +116,8 @@ func aFailedScriptIsLeftOnlyWithoutAutoRollback(policy: Activation.Policy) {
 }
 
 @Test func bootAndNoMagicRollbackCommitAtOnce() {
-    for policy in policies where !policy.needsConfirmation && policy.kind == .wrapped {
+    for policy in policies
+    where !policy.needsConfirmation && policy.kind == .wrapped && (policy.boot || policy.checksHealth == nil) {
         var machine = Activation(policy)
         #expect(machine.handle(.begin) == .setProfile)
         #expect(machine.handle(.profileSet) == .runScript)
@@ -146,10 +151,15 @@ private func effects(_ policy: Activation.Policy, _ events: [Event]) -> [Activat
 @Test func aPlainSystemMovesItsProfileAndTheNextBootLast() {
     for policy in policies where policy.setsProfileLast {
         let confirmation: [Event] = policy.needsConfirmation ? [.canaryMade, .confirmed] : []
+        let health: [Event] = policy.checksHealth == true ? [.healthy] : []
+        let checking: [Activation.Effect?] = policy.checksHealth == true ? [.checkHealth] : []
         let waiting: [Activation.Effect?] = policy.needsConfirmation ? [.makeCanary, .awaitConfirmation] : []
         #expect(
-            effects(policy, [.begin, .scriptSucceeded] + confirmation + [.profileSet, .bootSet, .commitWritten])
-                == [.runScript] + waiting + [.setProfile, .setBoot, .commit, .conclude(.committed, reason: nil)])
+            effects(
+                policy, [.begin, .scriptSucceeded] + health + confirmation + [.profileSet, .bootSet, .commitWritten])
+                == [.runScript] + checking + waiting + [
+                    .setProfile, .setBoot, .commit, .conclude(.committed, reason: nil),
+                ])
     }
 }
 
@@ -168,7 +178,11 @@ func aPlainSystemIsSetOnlyOnceItMayStay(policy: Activation.Policy) {
     for (machine, event, effect) in reachable(policy) where effect == .setProfile {
         #expect(
             machine.phase == .awaiting && event == .confirmed
-                || machine.phase == .runningScript && event == .scriptSucceeded && !policy.needsConfirmation)
+                || !policy.needsConfirmation
+                    && (policy.checksHealth == true
+                        ? machine.phase == .checkingHealth && event == .healthy
+                        : machine.phase == .runningScript && event == .scriptSucceeded)
+        )
     }
 }
 
@@ -177,5 +191,30 @@ func afterAPlainSystemRanNothingCountsAsUnchanged(policy: Activation.Policy) {
     guard policy.setsProfileLast else { return }
     for (machine, _, effect) in reachable(policy) where verdict(effect) == .failed {
         #expect(machine.phase == .staged)
+    }
+}
+
+@Test(arguments: policies)
+func nothingIsConfirmableOrKeptUnlessItsHealthCheckHasSucceeded(policy: Activation.Policy) {
+    let steps = reachable(policy)
+    #expect(steps.contains { $0.effect == .checkHealth } == (policy.checksHealth == true && !policy.boot))
+    for (machine, event, effect) in steps {
+        #expect(effect != .checkHealth || machine.phase == .runningScript && event == .scriptSucceeded)
+        guard policy.checksHealth == true, !policy.boot else { continue }
+        #expect(effect != .makeCanary || machine.phase == .checkingHealth && event == .healthy)
+        let keeps = effect == (policy.setsProfileLast ? .setProfile : .commit)
+        #expect(!keeps || [.checkingHealth, .awaiting].contains(machine.phase), "\(machine.phase)")
+    }
+}
+
+@Test(arguments: policies)
+func whatIsUnhealthyIsAFailedActivation(policy: Activation.Policy) {
+    for (machine, event, effect) in reachable(policy) where event == .unhealthy("j") {
+        guard machine.phase == .checkingHealth else {
+            #expect(effect == nil)
+            continue
+        }
+        #expect(machine.state == .activating)
+        #expect(effect == (policy.autoRollback ? .undo : .conclude(.left, reason: "j")))
     }
 }

@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 struct NixTrustTests {
-    private let destination = Destination(host: "web1", user: "app", options: [])
+    private let user = "app"
 
     private func copier(checks: Bool = false) throws -> Copier {
         let console = try Console(showsDebug: false, usesColor: false, logDirectory: nil)
@@ -31,13 +31,13 @@ struct NixTrustTests {
 
     @Test func theExactSettingIsNamed() throws {
         let untrusted = try trust(Self.names + "m trust trusted-users root\n")
-        let warning = try #require(untrusted.warning(destination, signing: nil, copier()))
-        #expect(warning.text.hasPrefix("app@web1 is not among its Nix's trusted-users: what is copied, unless"))
+        let warning = try #require(untrusted.warning(user, signing: nil, copier()))
+        #expect(warning.text.hasPrefix("user \"app\" is not among its Nix's trusted-users: what is copied, unless"))
         #expect(warning.hint.contains("LOCAL_KEY=") && warning.hint.contains("trusted-users = root app"))
         let trusted = try trust(Self.names + "m trust trusted-users app\n")
-        #expect(try trusted.warning(destination, signing: nil, copier()) == nil)
-        #expect(try trust(Self.names).warning(destination, signing: nil, copier()) == nil)
-        let checked = try #require(trusted.warning(destination, signing: nil, copier(checks: true)))
+        #expect(try trusted.warning(user, signing: nil, copier()) == nil)
+        #expect(try trust(Self.names).warning(user, signing: nil, copier()) == nil)
+        let checked = try #require(trusted.warning(user, signing: nil, copier(checks: true)))
         #expect(checked.text.hasPrefix("--checksigs") && !checked.hint.contains("trusted-users = "))
     }
 
@@ -52,9 +52,9 @@ struct NixTrustTests {
             let key = trimmed(try String(contentsOfFile: open, encoding: .utf8))
             #expect(NixTrust.publicKey(of: secret) == key)
             let untrusted = Self.names + "m trust trusted-users root\nm trust trusted-public-keys other:x"
-            let warning = try trust(untrusted + "\n").warning(destination, signing: secret, copier())
+            let warning = try trust(untrusted + "\n").warning(user, signing: secret, copier())
             #expect(warning?.hint == "in the node's nix.conf: extra-trusted-public-keys = \(key)")
-            #expect(try trust("\(untrusted) \(key)\n").warning(destination, signing: secret, copier()) == nil)
+            #expect(try trust("\(untrusted) \(key)\n").warning(user, signing: secret, copier()) == nil)
         }
         #expect(NixTrust.publicKey(of: "/no/such/file") == nil)
     }

@@ -1,3 +1,4 @@
+import Foundation
 import Shared
 import Testing
 
@@ -19,11 +20,14 @@ private let confirmLine =
 @Suite(.timeLimit(.minutes(1)))
 struct ProfileActivationTests {
     private func run(
-        _ node: FakeNode, silence: Duration = Pulse.limit, firstWord: Duration = Preflight.answerLimit
+        _ node: FakeNode, silence: Duration = Pulse.limit, firstWord: Duration = Preflight.answerLimit,
+        probe: String? = nil
     ) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)
+        var profile = scene.profile
+        profile.probe = probe
         let activation = ProfileActivation(
-            profile: scene.profile, connection: scene.connection, connector: scene.connector, console: scene.console,
+            profile: profile, connection: scene.connection, connector: scene.connector, console: scene.console,
             mode: scene.mode, nonce: ActivationScene.nonce, tail: OutputTail(), silence: silence, firstWord: firstWord)
         return await activation.run()
     }
@@ -138,6 +142,65 @@ struct ProfileActivationTests {
             .on("status", .text(try JSONLine.encode(status) + "\n"))
             .on("recover", .events(.verdict(rolledBack)))
         #expect(report(try await run(node)) == rolledBack)
+    }
+
+    // MARK: The probe
+
+    private func folder() throws -> String {
+        let folder = NSTemporaryDirectory() + "/probe-\(try Nonce.random())"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        return folder
+    }
+
+    @Test func aProbeThatSucceedsInTimeIsFollowedByTheConfirmation() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .awaitingConfirmation(seconds: 60), hangs: true))
+            .on("confirm", .events(.verdict(committed)))
+        let folder = try folder()
+        let probe = """
+            echo "$DEPLOY_NODE $DEPLOY_HOSTNAME $DEPLOY_PROFILE" >>\(folder)/seen; test "$(wc -l <\(folder)/seen)" -ge 2
+            """
+        #expect(report(try await run(node, probe: probe)) == committed)
+        #expect(node.commands.map { $0.joined(separator: " ") } == [activateLine, confirmLine])
+        let seen = try String(contentsOfFile: "\(folder)/seen", encoding: .utf8)
+        #expect(seen == String(repeating: "web1 web1 system\n", count: 2))
+        try FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// The second one has lost its first connection, and learns over another that there is something to confirm.
+    @Test(arguments: [false, true])
+    func aProbeThatFailsIsNeverConfirmedButTakenBack(losesContact: Bool) async throws {
+        let awaiting = AgentEvent.awaitingConfirmation(seconds: 1)
+        let node = FakeNode()
+            .on(
+                "activate",
+                losesContact
+                    ? .events(.started(previous: old), breaks: true)
+                    : .events(.started(previous: old), awaiting, hangs: true)
+            )
+            .on("confirm", .events(awaiting))
+            .on("revoke", FakeNode.Answer(breaks: true), .events(.alive, .verdict(rolledBack)))
+        #expect(report(try await run(node, probe: "echo no; echo words >&2; exit 22")) == rolledBack)
+        let sent = node.commands.map { $0.joined(separator: " ") }.dropFirst()
+        #expect(Array(sent.prefix(losesContact ? 1 : 0)) == (losesContact ? [confirmLine + " --observe"] : []))
+        let revocations = sent.dropFirst(losesContact ? 1 : 0)
+        #expect(revocations.count == 2 && Set(revocations).count == 1)
+        let line = confirmLine.replacing(" confirm ", with: " revoke ")
+        #expect(revocations.first?.hasPrefix("\(line) --reason=the probe failed, 1 try in ") == true)
+        #expect(revocations.first?.hasSuffix(": exit status 22; no / words") == true)
+    }
+
+    @Test func aProbeThatHangsIsEnded() async throws {
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .awaitingConfirmation(seconds: 1), hangs: true))
+            .on("revoke", .events(.verdict(rolledBack)))
+        let folder = try folder()
+        #expect(report(try await run(node, probe: "echo $$ >\(folder)/id; sleep 1000")) == rolledBack)
+        let text = try String(contentsOfFile: "\(folder)/id", encoding: .utf8)
+        let id = try #require(Int32(trimmed(text)))
+        #expect(kill(id, 0) != 0)
+        #expect(node.commands.last?.last?.hasSuffix("it did not end and was stopped") == true)
+        try FileManager.default.removeItem(atPath: folder)
     }
 
     @Test func anAgentThatCannotStartChangedNothing() async throws {

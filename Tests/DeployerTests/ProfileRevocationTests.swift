@@ -38,6 +38,16 @@ struct ProfileRevocationTests {
         #expect(node.connections == 2)
     }
 
+    @Test func anAgentThatDoesNotKnowHowItEndedIsAskedAgain() async throws {
+        let node = FakeNode().on(
+            "revoke", .text("", exit: .code(ExitCode.unknown.rawValue)), .events(.verdict(rolledBack)))
+        guard case .revoked(rolledBack) = try await revoke(node) else {
+            Issue.record("expected that it was taken back")
+            return
+        }
+        #expect(node.connections == 1)
+    }
+
     /// An old script that hangs holds nobody for ever: the node is asked once more, then it is called unknown.
     @Test func aNodeThatDoesNotEndIsUnknown() async throws {
         let node = FakeNode().on("revoke", .events(.rollingBack(reason: "it was revoked"), hangs: true))

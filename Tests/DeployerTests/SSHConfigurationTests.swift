@@ -76,6 +76,12 @@ struct SSHConfigurationTests {
         #expect(SSHConfiguration(parsing: text, originalHost: "a") == nil)
     }
 
+    @Test(arguments: [("yes", true), ("no", false), ("UNKNOWN", true)])
+    func compressionIsReadAsAnyOpenSSHTellsIt(value: String, compresses: Bool) throws {
+        let text = "hostname h\nuser u\ncompression \(value)\n"
+        #expect(try #require(SSHConfiguration(parsing: text, originalHost: "h")).compresses == compresses)
+    }
+
     @Test func noValueMakesTheParserFail() throws {
         let odd = ["-1", "99999999999999999999", "", " ", "none", "yes", "é", "%", "a b c", ","]
         for line in Self.sample.split(separator: "\n") {

@@ -50,6 +50,33 @@ struct BuildPlaceTests {
         }
     }
 
+    /// The secret key stays here: Nix signs what the other machine's store holds, which takes a nix-daemon there.
+    @Test func whatIsBuiltThereIsSignedThere() async throws {
+        try await Scene.with { scene in
+            try await scene.lab.tool("up", "builder")
+            let builder = Node(lab: scene.lab, name: "builder")
+            let key = "\(scene.lab.folder)/key"
+            let made = ["nix-store", "--generate-binary-cache-key", "me-1", key, "\(key).pub"]
+            try #require(try await scene.lab.run(made).exit.isSuccess)
+            let known = trimmed(try String(contentsOfFile: "\(key).pub", encoding: .utf8))
+            try await scene.node.shell(
+                "echo 'extra-trusted-public-keys = \(known)' >>/etc/nix/nix.conf; lab-service nix-daemon restart")
+            try scene.fixture.write([.init()], node: #"buildOn = "root@builder";"#)
+            let words = ["--checksigs", scene.fixture.flake]
+            expect(try await scene.lab.deploy(words, environment: ["LOCAL_KEY": key]), is: .done)
+            #expect(try await builder.shell("find / -xdev -name key -newer /nix/store 2>/dev/null || true") == "")
+
+            try await builder.shell("lab-service nix-daemon stop; rm /usr/bin/nix-daemon")
+            try scene.fixture.write([.init()], version: "2", node: #"buildOn = "root@builder";"#)
+            let refused = try await scene.lab.deploy(words, environment: ["LOCAL_KEY": key])
+            expect(
+                refused, is: .failed, says: "LOCAL_KEY cannot sign on root@builder", "no nix-daemon",
+                "nothing was activated")
+            #expect(try await builder.shell("ls -d /nix/store/*-activatable-system-2 2>/dev/null || true") == "")
+            expect(try await scene.lab.deploy([scene.fixture.flake]), is: .done, says: "copying from root@builder")
+        }
+    }
+
     @Test(arguments: [("target", false), ("local", true)])
     func theNodeOrThisMachineBuilds(place: String, isHere: Bool) async throws {
         try await Scene.with { scene in

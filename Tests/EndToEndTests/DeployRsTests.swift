@@ -45,7 +45,7 @@ struct DeployRsTests {
         try await Scene.with { scene in
             for (index, version) in ["one", "two"].enumerated() {
                 let closure = try await closure(scene, version)
-                async let activated = ssh(scene, activation(closure, "30 --magic-rollback --auto-rollback"))
+                async let activated = ssh(scene, activation(closure, "120 --magic-rollback --auto-rollback"))
                 let waited = try await ssh(scene, "\(closure)/activate-rs wait '\(closure)' --temp-path '/tmp'")
                 expect(waited, is: .done)
                 expect(try await ssh(scene, "rm \(canary(closure))"), is: .done)

@@ -48,7 +48,7 @@ struct ExamplesTests {
         }
     }
 
-    @Test(arguments: ["broken", "locked-out"])
+    @Test(arguments: ["broken", "locked-out", "unwell"])
     func aBadVersionOfTheSystemExampleIsTakenBackOnBothProfiles(version: String) async throws {
         try await Lab.withNode { lab, node in
             let example = try Example("system", in: lab)

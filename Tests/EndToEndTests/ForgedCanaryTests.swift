@@ -10,7 +10,7 @@ struct ForgedCanaryTests {
     func forgedCanaries() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
-            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "3"])
+            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "15"])
             try await scene.node.waits(for: Script.isHeld)
             let closure = try await scene.node.profile()
             let hash = closure.dropFirst("/nix/store/".count).prefix { $0 != "-" }
@@ -29,7 +29,7 @@ struct ForgedCanaryTests {
             }
             try await scene.node.waits(for: Script.has("rolledBack"))
             try await scene.lab.tool("heal", "web1")
-            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 3 s")
+            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 15 s")
         }
     }
 

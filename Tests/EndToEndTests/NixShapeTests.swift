@@ -50,6 +50,19 @@ struct NixShapeTests {
         }
     }
 
+    /// As installed by Nix's own installer, where a login that is not interactive reads no file that tells of it.
+    @Test(arguments: ["/nix/var/nix/profiles/default/bin", "/root/.nix-profile/bin"])
+    func aNixOutsideOfPathIsFound(folder: String) async throws {
+        try await Scene.with { scene in
+            try await scene.node.shell("mkdir -p \(folder); cp -P /usr/bin/nix* \(folder); rm /usr/bin/nix*")
+            let path = try await scene.lab.run(["ssh", "web1", "command -v nix nix-env nix-daemon || echo none"])
+            #expect(trimmed(path.text) == "none")
+            expect(try await scene.deploy("one"), is: .done)
+            expect(try await scene.deploy("two"), is: .done, says: "deployed and confirmed on generation 2")
+            #expect(try await scene.state().marks == ["one", "two"])
+        }
+    }
+
     /// Where deploy-rs, and Nix before 2.14, have kept a user's profiles: there they stay.
     @Test(arguments: [[], ["--agent", "closure"]])
     func aUsersOldFolderOfProfilesIsTheOne(words: [String]) async throws {
@@ -74,7 +87,7 @@ struct NixShapeTests {
             try scene.fixture.write([.init()], node: #"sshUser = "deploy";"#)
             let refused = try await scene.lab.deploy([scene.fixture.flake])
             expect(
-                refused, is: .failed, says: "web1: warn: deploy@web1 is not among its Nix's trusted-users",
+                refused, is: .failed, says: "web1: warn: user \"deploy\" is not among its Nix's trusted-users",
                 "LOCAL_KEY=<secret key file>", "trusted-users = root deploy")
             let text = refused.errorText
             let (warned, copied) = (text.range(of: "trusted-users"), text.range(of: "copying 1 closure"))
@@ -91,6 +104,10 @@ struct NixShapeTests {
             let result = try await scene.lab.deploy([scene.fixture.flake], environment: ["LOCAL_KEY": key])
             expect(result, is: .done, says: "deployed and confirmed on generation 1")
             expect(result, saysNot: "trusted-users")
+            // What is there already needs no signature.
+            let again = try await scene.lab.deploy([scene.fixture.flake, "--force"])
+            expect(again, is: .done, says: "deployed and confirmed on generation 1")
+            expect(again, saysNot: "trusted-users")
         }
     }
 }

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// The connection dies, the node does not: `deploy` finds it again and tells what it says.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(5)))
 struct ReconnectionTests {
     @Test("R4, R5: a link that blips while it is confirmed, and comes back in time, ends committed")
     func aBlipInTheWindowEndsCommitted() async throws {
@@ -50,7 +50,7 @@ struct ReconnectionTests {
             try await scene.node.waits(for: Script.isHeld)
             try await scene.lab.tool("kill", "web1")
             let flake = shellQuoted(scene.fixture.flake)
-            let exit = try await run.exit(within: .seconds(170))
+            let exit = try await run.exit(within: .seconds(270))
             #expect(exit == .code(ExitCode.unknown.rawValue), "\(run.text)")
             let status = "deploy status --confirm"
             #expect(!run.text.contains(status))

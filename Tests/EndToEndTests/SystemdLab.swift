@@ -77,8 +77,11 @@ enum SystemdLab {
 
 /// The one profile `app` of the user of that name, and what its activation leaves in /tmp.
 struct AppProfile: Sendable {
-    static let link = Node.appProfile("app")
-    static let journal = "/home/app/.local/state/nix/profiles/.deploy-swift/app/journal.json"
+    /// Shell text: a nix-daemon before 2.14 makes the old folder for whoever logs in, and there the profile is then.
+    private static let folder =
+        "$(d=/nix/var/nix/profiles/per-user/app; [ -e $d/.deploy-swift/app ] || d=/home/app/.local/state/nix/profiles; echo $d)"
+    static let link = "\(folder)/app"
+    static let journal = "\(folder)/.deploy-swift/app/journal.json"
     /// Stays in the activation, having said so, until ``release``.
     static let hold = "touch /tmp/held; until [ -e /tmp/go ]; do sleep 0.05; done"
     static let isHeld = "[ -e /tmp/held ]"

@@ -101,7 +101,7 @@ struct SystemdUserTests {
     @Test func whereLogindKillsNothingASessionOfItsOwnIsEnough() async throws {
         try await SystemdLab.withScene(killsUserProcesses: false, options: ["--trust", "app"]) { scene in
             let app = AppProfile(scene: scene, sshUser: "app")
-            let run = try await losingLogin(app, by: "pkill -9 -f '^sshd-session: app'")
+            let run = try await losingLogin(app, by: "pkill -9 -f '^sshd(-session)?: app'")
             try await expect(
                 run, endsAs: .done, says: "/user.slice/user-2001.slice/session-",
                 "deployed and confirmed on generation 2")

@@ -53,14 +53,18 @@ private var everyCommand: [AgentCommand] {
     rich.session = .init(nonce: nonce, activationTimeout: 240, deployer: "alice@laptop")
     rich.session?.onPartialFailure = .warn
     rich.session?.waitLock = 30
+    rich.session?.healthCheck = HealthCheck(["--help", "a b\nc=d; $x", ""], timeout: 7)
     var observing = ConfirmRequest(profile: profile, nonce: nonce)
     observing.observes = true
+    var revoking = RevokeRequest(profile: profile, nonce: nonce)
+    revoking.reason = "-it failed\n"
     var waiting = observing
     waiting.awaitsStart = true
     return [
         .activate(plain), .activate(rich),
         .wait(WaitRequest(closure: "/nix/store/a", tempPath: "/tmp")),
         .wait(WaitRequest(closure: "/nix/store/a", tempPath: "/tmp", activationTimeout: 9)),
+        .revoke(revoking),
         .revoke(RevokeRequest(profile: profile)), .revoke(RevokeRequest(profile: profile, nonce: nonce)),
         .confirm(ConfirmRequest(profile: profile, nonce: nonce)), .confirm(observing), .confirm(waiting),
         .status([profile, .path("/p"), .named(user: "root", name: "system")]), .recover([.path("/p"), .path("/q")]),
@@ -124,6 +128,19 @@ func whatIsWrittenIsReadBack(command: AgentCommand) throws {
         "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --nonce \(nonce) --on-partial-failure no",
         .invalidValue(option: "--on-partial-failure", value: "no", expected: "rollback or warn")
     ),
+    (
+        "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --health-check a",
+        .missing("option --nonce, which --health-check goes with,")
+    ),
+    (
+        "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --nonce \(nonce) --health-timeout 6",
+        .missing("option --health-check, which --health-timeout goes with,")
+    ),
+    (
+        "activate /c --profile-path /p --temp-path /t --confirm-timeout 6 --nonce \(nonce) --health-check a --health-timeout 0",
+        .invalidValue(option: "--health-timeout", value: "0", expected: "a number from 1 to 65535")
+    ),
+    ("revoke --profile-path /p --reason a", .missing("option --nonce, which --reason goes with,")),
     (
         "confirm --profile-path /p --nonce \(nonce) --await-start",
         .missing("option --observe, which --await-start goes with,")

@@ -7,7 +7,7 @@
     let
       activate = deploy-rs.lib.x86_64-linux.activate;
 
-      # Any word; two are special: "locked-out" stops sshd, "broken" fails to start the service.
+      # Any word; three are special: "locked-out" stops sshd, "broken" fails to start the service, "unwell" starts but serves errors.
       version = builtins.head (builtins.match "([A-Za-z0-9._-]+)[[:space:]]*" (builtins.readFile ./version));
     in
     {
@@ -27,6 +27,9 @@
           user = "app";
           path = (activate.custom // { dryActivate = "echo would answer with version ${version}"; })
             ./hello ''"$PROFILE"/bin/hello 8080 ${version}'';
+          # Unless it answers within five seconds, the node goes back.
+          healthCheck = ''"$PROFILE"/bin/check 8080 ${version}'';
+          healthTimeout = 5;
         };
       };
 

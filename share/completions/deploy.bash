@@ -42,8 +42,8 @@ _deploy() {
         mapfile -t COMPREPLY < <(compgen -u -- "$current")
         return
         ;;
-    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --parallel | --max-copies | --max-activations | \
-        --max-jobs-eval | --wait-lock | --history) return ;;
+    --ssh-opts | --sudo | --confirm-timeout | --activation-timeout | --health-timeout | --parallel | --max-copies | \
+        --max-activations | --max-jobs-eval | --wait-lock | --history) return ;;
     esac
     if [[ $current == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--targets -f --file -i --interactive -s --skip-checks --dry-activate --boot
@@ -51,7 +51,8 @@ _deploy() {
             --max-jobs-eval --no-barrier --rollback-succeeded --agent --ssh-transport --compress -d --debug-logs
             --log-dir --timings --json -h --help -V --version --hostname --ssh-user --ssh-opts --profile-user
             --sudo --interactive-sudo --fast-connection --auto-rollback --magic-rollback --confirm-timeout
-            --activation-timeout --temp-path --local --on-partial-failure --wait-lock --history" -- "$current")
+            --activation-timeout --temp-path --local --on-partial-failure --wait-lock --history
+            --health-timeout --skip-health-checks" -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -d -- "$current")
         if ((COMP_CWORD == 1)) && [[ status == "$current"* ]]; then COMPREPLY+=(status); fi

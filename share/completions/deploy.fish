@@ -42,4 +42,6 @@ complete -c deploy -l magic-rollback -x -a 'true false' -d 'roll back when not c
 complete -c deploy -l confirm-timeout -x -d 'seconds a node waits for the confirmation'
 complete -c deploy -l activation-timeout -x -d 'seconds an activation may take'
 complete -c deploy -l temp-path -x -a '(__fish_complete_directories)' -d 'the activation\'s temporary files'
+complete -c deploy -l health-timeout -x -d 'seconds for the health checks on a node'
+complete -c deploy -l skip-health-checks -d 'leave the health checks out'
 complete -c deploy -l on-partial-failure -x -a 'rollback warn' -d 'when some units of a NixOS system failed'

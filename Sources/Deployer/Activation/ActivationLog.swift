@@ -13,6 +13,8 @@ struct ActivationLog: Sendable {
     let mode: ActivationMode
     let tail: OutputTail
     private(set) var hasStarted = false
+    /// What the node is at, until a confirmation or a rollback begins.
+    private var phase = Phase.activation
     /// The last lines that were no events, such as the agent's own errors.
     private(set) var lastTexts: [String] = []
 
@@ -37,7 +39,7 @@ struct ActivationLog: Sendable {
         }
     }
 
-    private func tell(_ event: AgentEvent) {
+    private mutating func tell(_ event: AgentEvent) {
         switch event {
         case .alive, .recovering: break
         case .started(let previous):
@@ -71,12 +73,20 @@ struct ActivationLog: Sendable {
             } else {
                 say(.debug, "the activation succeeded")
             }
+        case .checkingHealth(let seconds):
+            console.report(.ended(activity(phase)))
+            phase = .healthCheck
+            console.report(.began(activity(phase)))
+            step("activated; checking its health (for \(seconds) s at most)")
+        case .healthy(let tries): say(.info, "healthy" + (tries > 1 ? ", at try \(tries)" : ""))
         case .awaitingConfirmation(let seconds):
-            console.report(.ended(activity(.activation)))
+            console.report(.ended(activity(phase)))
             console.report(.awaiting(activity(.activation), seconds: seconds))
             console.report(.began(activity(.confirmation)))
-            step("activated; confirming over a new connection (the node rolls back in \(seconds) s)")
+            let probe = profile.probe == nil ? "" : "probing it from here, then "
+            step("activated; \(probe)confirming over a new connection (the node rolls back in \(seconds) s)")
         case .rollingBack(let reason):
+            if phase == .healthCheck { console.report(.ended(activity(phase))) }
             console.report(.began(activity(.rollback)))
             say(.warn, "the node is rolling back: \(reason)")
         // Told once, by whoever settles the outcome: it may come over another connection.

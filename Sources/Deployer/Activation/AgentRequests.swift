@@ -7,6 +7,7 @@ extension PlannedProfile {
         request.boot = mode.boot
         request.session?.onPartialFailure = onPartialFailure
         request.session?.waitLock = mode.waitLock
+        request.session?.healthCheck = mode.boot ? nil : healthCheck
         return request
     }
 

@@ -8,6 +8,7 @@ struct Inquiry: Sendable {
     let console: Console
     let mode: ActivationMode
     let nonce: String
+    let probing: Probing
 
     /// How long a connection may be silent at first.
     var silence = Pulse.limit
@@ -31,38 +32,47 @@ struct Inquiry: Sendable {
         var request = ConfirmRequest(profile: profile.location, nonce: nonce)
         request.observes = true
         request.awaitsStart = awaitsStart
-        switch try await answer(to: request, until: deadline, patience) {
+        switch try await answer(to: .confirm(request), until: deadline, patience) {
         case .outcome(let outcome): return outcome
         case .awaiting(let seconds):
             console.tell(.debug, "profile \"\(profile.name)\": confirming over a new connection", node: profile.node)
-            return try await confirmation(until: max(deadline, .now + .seconds(seconds)), patience: patience)
+            let window = ContinuousClock.now + .seconds(seconds)
+            return try await confirmation(until: max(deadline, window), window: window, patience: patience)
         }
     }
 
-    /// Confirms an activation that is known to wait for that, and asks until the node has told how it ended.
+    /// Confirms an activation that is known to wait for that, and asks until the node has told how it ended. One whose probe
+    /// fails is taken back instead, at once.
     ///
-    /// The parameters and errors are those of ``outcome(until:patience:awaitsStart:)``.
-    func confirmation(until deadline: ContinuousClock.Instant, patience: Duration?) async throws -> ProfileOutcome {
-        let request = ConfirmRequest(profile: profile.location, nonce: nonce)
-        switch try await answer(to: request, until: deadline, patience) {
+    /// `window` is when the node rolls back by itself; the other parameters and errors are those of ``outcome(until:patience:awaitsStart:)``.
+    func confirmation(
+        until deadline: ContinuousClock.Instant, window: ContinuousClock.Instant, patience: Duration?
+    ) async throws -> ProfileOutcome {
+        var command = AgentCommand.confirm(ConfirmRequest(profile: profile.location, nonce: nonce))
+        if let failure = try await probing.failure(profile, console, window: window) {
+            var request = RevokeRequest(profile: profile.location, nonce: nonce)
+            request.reason = "\(failure)"
+            command = .revoke(request)
+        }
+        switch try await answer(to: command, until: deadline, patience) {
         case .outcome(let outcome): return outcome
-        // It does not answer so to a request that confirms.
+        // It does not answer so to a request that settles it.
         case .awaiting: throw AgentFailure(exit: .code(ExitCode.unknown.rawValue), lines: [])
         }
     }
 
     private func answer(
-        to request: ConfirmRequest, until deadline: ContinuousClock.Instant, _ patience: Duration?
+        to command: AgentCommand, until deadline: ContinuousClock.Instant, _ patience: Duration?
     ) async throws -> Answer {
         try await Reconnection(profile: profile, connector: connector, console: console, silence: silence)
-            .answer(until: deadline, patience: patience) { try await answer(to: request, $0, $1) }
+            .answer(until: deadline, patience: patience) { try await answer(to: command, $0, $1) }
     }
 
     /// What the node says of the activation.
-    private func answer(to request: ConfirmRequest, _ remote: any Remote, _ silence: Duration) async throws -> Answer {
+    private func answer(to command: AgentCommand, _ remote: any Remote, _ silence: Duration) async throws -> Answer {
         let pulse = Pulse(limit: silence)
         let confirmed = try await pulse.during {
-            try await remote.during { try await agent(.confirm(request), remote) { pulse.beat() } }
+            try await remote.during { try await agent(command, remote) { pulse.beat() } }
         }
         if let report = confirmed.report { return .outcome(.ended(report, nonce: nonce)) }
         if let seconds = confirmed.secondsLeft { return .awaiting(seconds: seconds) }

@@ -5,7 +5,7 @@ extension ProfileActivation {
     private var inquiry: Inquiry {
         Inquiry(
             profile: profile, connection: connection, connector: connector, console: console, mode: mode, nonce: nonce,
-            silence: silence)
+            probing: probing, silence: silence)
     }
 
     /// Confirms once it can be confirmed, and asks how it stands where the first way gives no sign of life.
@@ -18,7 +18,8 @@ extension ProfileActivation {
                 switch one {
                 case .canary(let seconds):
                     let deadline = ContinuousClock.now + .seconds(seconds)
-                    return .settled(try await inquiry.confirmation(until: deadline, patience: rollbackLimit))
+                    return .settled(
+                        try await inquiry.confirmation(until: deadline, window: deadline, patience: rollbackLimit))
                 case .silence:
                     let text = "nothing was heard for \(silence); asking over a new connection as well"
                     console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
@@ -78,7 +79,8 @@ extension ProfileActivation {
     private func deadline(since started: ContinuousClock.Instant) -> ContinuousClock.Instant {
         let needsConfirmation = profile.magicRollback && !mode.boot
         let confirmation = needsConfirmation ? profile.confirmTimeout : 0
-        let limits = .seconds(mode.waitLock + confirmation) + (activationTimeout ?? .zero)
+        let health = mode.boot ? 0 : profile.healthCheck?.timeout ?? 0
+        let limits = .seconds(mode.waitLock + health + confirmation) + (activationTimeout ?? .zero)
         return max(started + limits, .now) + Watchdog.grace
     }
 }

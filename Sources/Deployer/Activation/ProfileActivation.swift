@@ -23,6 +23,7 @@ struct ProfileActivation: Sendable {
     let mode: ActivationMode
     let nonce: String
     let tail: OutputTail
+    let probing = Probing()
     /// How long the node may give no sign of life before it is asked over another connection as well.
     var silence = Pulse.limit
     /// How long the node may take to say anything about the activation.

@@ -53,7 +53,7 @@ struct ProfileRevocation: Sendable {
         }
         if let verdict { return outcome(verdict) }
         let failure = AgentFailure(exit: try await process.exit(), lines: log.lastTexts)
-        guard case .code = failure.exit else { throw failure }
+        guard case .code(let code) = failure.exit, code != ExitCode.unknown.rawValue else { throw failure }
         return .notRevoked(committed, failure)
     }
 

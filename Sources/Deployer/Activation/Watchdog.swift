@@ -48,8 +48,8 @@ final class Watchdog: Sendable {
         case _ where !hasBegun: break
         case .unitFailed: allow(.zero)
         case .profileSet: allow(activationTimeout)
-        case .activationEnded: allow(.zero)
-        case .awaitingConfirmation(let seconds): allow(.seconds(seconds))
+        case .activationEnded, .healthy: allow(.zero)
+        case .checkingHealth(let seconds), .awaitingConfirmation(let seconds): allow(.seconds(seconds))
         case .rollingBack: allow(Self.rollbackLimit(activationTimeout))
         case .alive, .warning, .locked, .output, .verdict: break
         }

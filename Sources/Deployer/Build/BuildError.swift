@@ -13,6 +13,8 @@ enum BuildError: Explained, Equatable {
     case badLinkName(String)
     case linkFailed(String, NixFailure)
     case signingFailed(key: String, NixFailure)
+    /// The machine that builds has no nix-daemon.
+    case noSigningThere(String)
 
     var description: String {
         switch self {
@@ -20,8 +22,8 @@ enum BuildError: Explained, Equatable {
         case .buildFailed(let labels, let failure):
             "\(labels.joined(separator: ", ")) could not be built: \(failure)"
         case .failedThere(let labels, let exit, let lines):
-            (["\(labels.joined(separator: ", ")) could not be built: nix-store on the node ended with \(exit)"] + lines)
-                .joined(separator: "\n")
+            (["\(labels.joined(separator: ", ")) could not be built: nix-store on the node ended with \(exit)"]
+                + withoutErrorPrefix(lines)).joined(separator: "\n")
         case .notRealised(let labels, let failure):
             "\(labels.joined(separator: ", ")): the store path could not be fetched: \(failure)"
         case .missing(let label, let path): "\(label): \(path) does not exist after the build"
@@ -29,6 +31,7 @@ enum BuildError: Explained, Equatable {
         case .badLinkName(let label): "\(label): no link can have this name in the folder of --keep-result"
         case .linkFailed(let label, let failure): "\(label): the link of --keep-result could not be made: \(failure)"
         case .signingFailed(let key, let failure): "signing with LOCAL_KEY=\(key) failed: \(failure)"
+        case .noSigningThere(let host): "LOCAL_KEY cannot sign on \(host): there is no nix-daemon, which does that"
         }
     }
 
@@ -37,6 +40,8 @@ enum BuildError: Explained, Equatable {
         case .checksFailed: "--skip-checks deploys without them"
         case .notActivatable(_, _, let wrapper):
             "did you forget to wrap the profile's path with deploy-rs's lib.<system>.activate.\(wrapper)?"
+        case .noSigningThere:
+            "install nix-daemon there, build elsewhere (buildOn), or have the node trust its SSH user (trusted-users)"
         case .missing: "content-addressed derivations are not supported"
         case .buildFailed, .failedThere, .notRealised, .badLinkName, .linkFailed, .signingFailed: nil
         }

@@ -17,6 +17,8 @@ struct HostBuild: Sendable {
         let activity = Activity(.remoteBuild, node: node)
         let machine = try await console.during(activity) { try await preflight.connect(host, []).connection }
         do {
+            // Before it builds for long: over `ssh://` Nix signs nothing, and the key does not leave this machine.
+            if signingKey != nil, machine.store.ways.first == .ssh { throw BuildError.noSigningThere("\(host)") }
             try await console.during(activity, "building on \(host)") {
                 try await build(profiles, on: machine, node)
             }

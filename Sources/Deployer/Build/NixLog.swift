@@ -7,6 +7,8 @@ struct NixLogLine: Sendable, Equatable {
         case detail
         /// Only for the log files: Nix says it in none but the verbose modes.
         case hidden
+        /// What went wrong: told with what failed for it, and only there.
+        case failure
     }
 
     var weight: Weight
@@ -67,8 +69,11 @@ struct NixLog: Sendable {
         switch NixLogRecord(line: line) {
         case .text(let text): return [NixLogLine(.shown, text)]
         case .message(let level, let text):
-            let lines = plainLines(text).map { NixLogLine(weight(level), $0) }
-            return level == 0 ? lines + builderLines(missingFrom: text) : lines
+            let lines = plainLines(text)
+            // Traces have the level of errors.
+            let isFailure = level == 0 && lines.first?.hasPrefix("error") == true
+            let weighed = lines.map { NixLogLine(isFailure ? .failure : weight(level), $0) }
+            return isFailure ? weighed + builderLines(missingFrom: text) : weighed
         case .start(let id, let activity): return start(id, activity)
         case .stop(let id):
             activities[id] = nil
@@ -136,12 +141,12 @@ struct NixLog: Sendable {
 
     /// The end of what a failed builder said: Nix leaves it out of its error when its log goes to a program.
     private mutating func builderLines(missingFrom error: String) -> [NixLogLine] {
-        guard !showsBuilderLines, !error.contains("log lines:"),
+        guard !error.contains("log lines:"),
             let build = takeFailed({ error.contains($0.derivation) && !$0.lastLines.isEmpty })
         else { return [] }
         let lines = build.lastLines.map { "> " + printable($0) }
         let texts = ["last \(lines.count) log lines:"] + lines + ["for full logs, run: nix log \(build.derivation)"]
-        return texts.map { NixLogLine(.shown, "       \($0)") }
+        return texts.map { NixLogLine(.failure, "       \($0)") }
     }
 
     /// The build that matches; told once.

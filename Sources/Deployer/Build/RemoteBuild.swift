@@ -35,7 +35,7 @@ struct RemoteBuild: Sendable {
             if case .stderr(let bytes) = piece { relay.add(bytes) }
         }
         let exit = try await process.exit()
-        let lines = relay.finish()
+        let lines = relay.finish(hasFailed: !exit.isSuccess)
         guard exit.isSuccess else { throw BuildError.failedThere(profiles.map(\.label), exit, lines) }
     }
 }
@@ -43,7 +43,7 @@ struct RemoteBuild: Sendable {
 extension Builder {
     /// The command line of a build in another store; what the user adds may be about flakes.
     func remoteBuildWords(_ derivations: [Derivation], store: String) -> [String] {
-        ["nix", "--extra-experimental-features", "nix-command flakes", "build", "--no-link", "--store", store]
+        ["nix"] + Nix.forcedFeatures + ["build", "--no-link", "--store", store]
             + ["--eval-store", "auto"] + Installables.build(derivations, nix.version) + extraArguments
     }
 

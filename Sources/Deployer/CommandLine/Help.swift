@@ -15,6 +15,7 @@ extension Options {
           -f, --file FILE                read a Nix file or folder instead of a flake; targets are then node.profile
           -i, --interactive              show what will be deployed and ask first
           -s, --skip-checks              do not run the flake's checks
+              --skip-health-checks       do not ask whether what was activated is healthy
               --dry-activate             only show what an activation would do
               --boot                     activate at the node's next boot
               --force                    activate again what is unchanged
@@ -42,7 +43,7 @@ extension Options {
           --hostname HOST  --ssh-user USER  --ssh-opts WORDS  --profile-user USER  --sudo COMMAND
           --interactive-sudo BOOL  --fast-connection BOOL  --auto-rollback BOOL  --magic-rollback BOOL
           --confirm-timeout SECONDS  --activation-timeout SECONDS  --temp-path DIR
-          --on-partial-failure rollback|warn
+          --on-partial-failure rollback|warn  --health-timeout SECONDS
 
         Nodes go side by side: at most 64 are looked at, --parallel copied to and --parallel activated at a time. Nothing
         is activated anywhere before every check, build and copy has succeeded; with --no-barrier no node waits for another,

@@ -18,6 +18,8 @@ enum OptionName: String, Sendable, CaseIterable {
     case activationTimeout = "activation-timeout"
     case tempPath = "temp-path"
     case onPartialFailure = "on-partial-failure"
+    case healthTimeout = "health-timeout"
+    case skipHealthChecks = "skip-health-checks"
     case waitLock = "wait-lock"
     case history
     case dryActivate = "dry-activate"
@@ -71,8 +73,8 @@ enum OptionName: String, Sendable, CaseIterable {
         case .targets: .words
         case .sshOpts: .anyWord
         case .timings: .optional(ending: ".html")
-        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .remoteBuild, .dryActivate, .boot, .force,
-            .noBarrier, .local, .json, .help, .version:
+        case .checksigs, .interactive, .debugLogs, .keepResult, .skipChecks, .skipHealthChecks, .remoteBuild,
+            .dryActivate, .boot, .force, .noBarrier, .local, .json, .help, .version:
             .none
         default: .word
         }

@@ -31,6 +31,7 @@ extension Options {
         case .debugLogs: debugLogs = true
         case .keepResult: keepResult = true
         case .skipChecks: skipChecks = true
+        case .skipHealthChecks: overrides.skipsHealthChecks = true
         case .remoteBuild: overrides.remoteBuild = true
         case .local: overrides.isLocal = true
         case .dryActivate: dryActivate = true
@@ -55,6 +56,7 @@ extension Overrides {
         case .magicRollback: magicRollback = try value.boolean()
         case .confirmTimeout: confirmTimeout = try value.integer(in: 0...65535)
         case .activationTimeout: activationTimeout = try value.integer(in: 0...65535)
+        case .healthTimeout: healthTimeout = try value.integer(in: 1...65535)
         case .tempPath: tempPath = try value.absolutePath()
         case .sudo: sudo = try value.command()
         case .interactiveSudo: interactiveSudo = try value.boolean()

@@ -23,6 +23,10 @@ struct Overrides: Sendable, Equatable {
     var sudo: [String]?
     var interactiveSudo: Bool?
     var onPartialFailure: PartialFailurePolicy?
+    /// Seconds, 1 to 65535.
+    var healthTimeout: Int?
+    /// What the flake asks of a node's health does not count.
+    var skipsHealthChecks = false
     /// Deploys to this machine, without SSH.
     var isLocal = false
     /// An agent is named on the command line: the flake's `agentPath` does not count.

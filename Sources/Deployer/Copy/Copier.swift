@@ -232,7 +232,8 @@ enum CopyError: Error, Sendable, Equatable {
 extension CopyError: Explained, CustomStringConvertible {
     var description: String {
         switch self {
-        case .nix(let exit, let lines): "nix copy ended with \(exit)\n\(lines.joined(separator: "\n"))"
+        case .nix(let exit, let lines):
+            "nix copy ended with \(exit)\n\(withoutErrorPrefix(lines).joined(separator: "\n"))"
         case .server(let command, let exit, let text): "`\(command)` on the node ended with \(exit)\n\(text)"
         case .noWay(let failures):
             "the node's store cannot be reached in any way\n" + failures.map(\.description).joined(separator: "\n")

@@ -24,10 +24,10 @@ struct AttributeReader {
         return nil
     }
 
-    mutating func seconds(_ name: String) -> Int? {
+    mutating func seconds(_ name: String, atLeast least: Int = 0) -> Int? {
         guard let value = value(name) else { return nil }
-        if case .integer(let number) = value, (0...65535).contains(number) { return number }
-        note(name, expected: "an integer from 0 to 65535", value)
+        if case .integer(let number) = value, (least...65535).contains(number) { return number }
+        note(name, expected: "an integer from \(least) to 65535", value)
         return nil
     }
 
@@ -56,6 +56,15 @@ struct AttributeReader {
         guard let value = value(name), case .array(let elements) = value else { return string(name).map { [$0] } ?? [] }
         if elements.isEmpty { note(name, expected: "a string or a list of strings", value, inList: false) }
         return strings(name)
+    }
+
+    /// One string, or a list of any number of them; nil if it is neither.
+    mutating func texts(_ name: String) -> [String]? {
+        guard let value = value(name) else { return nil }
+        if case .array = value { return strings(name) }
+        if let text = value.text { return [text] }
+        note(name, expected: "a string or a list of strings", value)
+        return nil
     }
 
     /// Null counts as unset, as in deploy-rs.

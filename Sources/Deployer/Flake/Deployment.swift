@@ -47,6 +47,11 @@ struct Settings: Sendable, Equatable {
     var buildOn: String?
     var agentPath: String?
     var onPartialFailure: PartialFailurePolicy?
+    /// Shell texts; empty for none.
+    var healthCheck: [String]?
+    var healthTimeout: Int?
+    /// Shell text; empty for none.
+    var probe: String?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
     ///
@@ -67,7 +72,10 @@ struct Settings: Sendable, Equatable {
             activationTimeout: activationTimeout ?? outer.activationTimeout,
             buildOn: buildOn ?? outer.buildOn,
             agentPath: agentPath ?? outer.agentPath,
-            onPartialFailure: onPartialFailure ?? outer.onPartialFailure
+            onPartialFailure: onPartialFailure ?? outer.onPartialFailure,
+            healthCheck: healthCheck ?? outer.healthCheck,
+            healthTimeout: healthTimeout ?? outer.healthTimeout,
+            probe: probe ?? outer.probe
         )
     }
 }

@@ -77,6 +77,9 @@ struct DeploymentDecoder {
             case .buildOn: settings.buildOn = reader.string(name)
             case .agentPath: settings.agentPath = reader.string(name)
             case .onPartialFailure: settings.onPartialFailure = reader.choice(name)
+            case .healthCheck: settings.healthCheck = reader.texts(name)
+            case .probe: settings.probe = reader.string(name)
+            case .healthTimeout: settings.healthTimeout = reader.seconds(name, atLeast: 1)
             }
         }
         return settings

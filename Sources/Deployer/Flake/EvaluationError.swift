@@ -1,7 +1,8 @@
 /// What can go wrong between a source and its ``Deployment``.
 enum EvaluationError: Explained, Equatable {
-    /// Nix could not evaluate it; the failure holds Nix's own message.
-    case nix(Source, NixFailure)
+    /// Nix could not evaluate it; the failure holds Nix's own message. With the attribute that it was at, where that is
+    /// known.
+    case nix(Source, at: [String]?, NixFailure)
     /// With the attributes that are unknown beside: one of them may be the one that was meant.
     case wrongAttributes(Source, [AttributeProblem], unknown: [UnknownAttribute])
     /// What `source#deploy` finds is not the flake's `deploy` output.
@@ -16,7 +17,8 @@ enum EvaluationError: Explained, Equatable {
 
     var description: String {
         switch self {
-        case .nix(let source, let failure): "\(source) could not be evaluated: \(failure)"
+        case .nix(let source, let place, let failure):
+            "\(source) could not be evaluated\(place.map { ", at \(NixText.attributePath($0))" } ?? ""): \(failure)"
         case .wrongAttributes(let source, let problems, let unknown):
             Self.lines(source, problems.map(\.description) + unknown.map(\.description))
         case .hidden(let source): "\(source)#deploy is not the flake's output \"deploy\" but a package of that name"
@@ -37,7 +39,7 @@ enum EvaluationError: Explained, Equatable {
         case .unknownProfile(_, let name, let known): Self.known(name, "it has", known)
         case .noFlakes:
             "put \"experimental-features = nix-command flakes\" into nix.conf, or name a folder with default.nix"
-        case .nix(_, let failure) where failure.lastLines.contains { $0.contains("NAR hash mismatch in input") }:
+        case .nix(_, _, let failure) where failure.lastLines.contains { $0.contains("NAR hash mismatch in input") }:
             "an input changed since flake.lock was written, as after an upgrade of deploy-swift: nix flake update deploy-rs "
                 + "(before Nix 2.19: nix flake lock --update-input deploy-rs)"
         case .nix, .wrongAttributes, .noSuchFile, .unreadable, .tooLarge: nil

@@ -5,8 +5,8 @@
 enum EvaluationExpression {
     /// For `nix eval --apply`: `deploy: …`.
     ///
-    /// - Parameter marker: in front of each node's settings, which are traced before any closure is evaluated, and of
-    ///   ``done`` once a node's closures are; not if nil
+    /// - Parameter marker: in front of what is traced: each node's settings before any closure is evaluated, ``done`` once a
+    ///   node's closures are, and ``place`` with a path below `deploy` where the work there begins; nothing if nil
     static func apply(_ request: EvaluationRequest, marker: String? = nil) throws -> String {
         "deploy: let asked = builtins.fromJSON \(NixText.string(try request.json)); "
             + "in (\(reduce)) \(nixText(marker)) asked deploy"
@@ -36,6 +36,8 @@ enum EvaluationExpression {
 
     /// What is traced of a node that is evaluated.
     static let done = "done"
+    /// What is traced in front of a list of attribute names.
+    static let place = "at "
 
     private static let askedArgument = "deploySwiftAsked"
 
@@ -68,8 +70,11 @@ enum EvaluationExpression {
               names = if isSet then builtins.attrNames inner else [ ];
               children = if isSet then builtins.mapAttrs make (pick names inner) else { };
             };
-          settings = _: level \(NixText.list(AttributeLevel.profile.shown)) [ "path" ];
-          profile = name: set: settings name set
+          at = path: value:
+            if marker == null then value else builtins.trace "${marker}\(place)${builtins.toJSON path}" value;
+          settings = node: name: set: at [ "nodes" node "profiles" name ]
+            (level \(NixText.list(AttributeLevel.profile.shown)) [ "path" ] set);
+          profile = node: name: set: settings node name set
             // (if builtins.isAttrs set && set ? path then closure set.path else { });
           closure = value:
             if builtins.isString value || builtins.isPath value || isText value then
@@ -82,11 +87,14 @@ enum EvaluationExpression {
                 derivations = builtins.mapAttrs (_: entry: entry.outputs) (pick wanted context);
               }
             else { pathType = builtins.typeOf value; };
-          node = profile: name: set: level \(NixText.list(AttributeLevel.node.shown)) [ "profiles" ] set
-            // (if builtins.isAttrs set
-              then children "profiles" (if asked == null then null else asked.${name}) profile set else { });
-          answer = make: names: level \(NixText.list(AttributeLevel.deploy.shown)) [ "nodes" ] deploy
+          # Children come before values where a set is gone through by name: a place is told for each.
+          node = profile: name: set: at [ "nodes" name ]
+            (parent [ "nodes" name ] (level \(NixText.list(AttributeLevel.node.shown)) [ "profiles" ] set)
+              // (if builtins.isAttrs set
+                then children "profiles" (if asked == null then null else asked.${name}) (profile name) set else { }));
+          answer = make: names: parent [ ] (level \(NixText.list(AttributeLevel.deploy.shown)) [ "nodes" ] deploy)
             // (if builtins.isAttrs deploy then children "nodes" names make deploy else { });
+          parent = path: own: own // (if own ? values then { values = at path own.values; } else { });
           finished = name: set:
             let value = node profile name set; in
             if marker == null then value

@@ -1,11 +1,15 @@
 import Synchronization
 
-/// Reads what an evaluation traces for us: each node's settings, and which nodes are evaluated.
+/// Reads what an evaluation traces for us: each node's settings, which nodes are evaluated, and where it is.
 final class EvaluationWatch: Sendable {
     private let marker: String?
     private let onNode: @Sendable (Deployment) -> Void
     private let onCounts: @Sendable (BuildCounts) -> Void
     private let counts = Mutex(BuildCounts())
+    private let latest = Mutex<[String]?>(nil)
+
+    /// The attribute that was evaluated last, from `deploy` down; nil before the first, and where all is done.
+    var place: [String]? { latest.withLock { $0 } }
 
     /// - Parameter marker: what stands in front of it; nothing is traced if nil
     init(
@@ -20,7 +24,11 @@ final class EvaluationWatch: Sendable {
         guard let marker, let range = line.firstRange(of: marker) else { return false }
         let text = line[range.upperBound...]
         if text == EvaluationExpression.done {
+            latest.withLock { $0 = nil }
             change { $0.nodes.done += 1 }
+        } else if text.hasPrefix(EvaluationExpression.place) {
+            let names = try? JSONValue(parsing: Array(text.dropFirst(EvaluationExpression.place.count).utf8))
+            latest.withLock { $0 = ["deploy"] + (names?.elements ?? []).compactMap(\.text) }
         } else {
             change { $0.nodes.expected += 1 }
             tell(text)

@@ -34,7 +34,7 @@ struct Evaluator: Sendable {
     /// - Parameter request: for a source as ``usableSource(_:)`` gives it
     /// - Throws: ``EvaluationError``, ``NixError/notInstalled(program:)``, `CancellationError`
     func evaluate(_ request: EvaluationRequest) async throws -> Evaluation {
-        let marker = onNode == nil ? nil : "deploy-swift \(try Nonce.random()) "
+        let marker = "deploy-swift \(try Nonce.random()) "
         var answer = try await answer(request, try words(request, attribute: "deploy", marker: marker), marker)
         if case .flake = request.source, answer["childrenType"]?.text != "set" {
             answer = try await unhidden(request, behind: answer) ?? answer
@@ -96,7 +96,7 @@ struct Evaluator: Sendable {
             }
         } catch NixError.failed(var failure) {
             if let marker { failure.lastLines.removeAll { $0.contains(marker) } }
-            throw EvaluationError.nix(request.source, failure)
+            throw EvaluationError.nix(request.source, at: watch.place, failure)
         }
         if result.isTruncated { throw EvaluationError.tooLarge(request.source, limit: outputLimit) }
         do {

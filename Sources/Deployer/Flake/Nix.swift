@@ -11,12 +11,15 @@ struct Nix: Sendable {
     var version: NixVersion
     /// Whether the experimental features for flakes are on.
     var hasFlakes: Bool
-    /// What Nix said where ``hasFlakes`` is false; it may be another trouble, such as a daemon that is down.
+    /// What Nix said where ``hasFlakes`` is false.
     var flakesRefusal = ""
     /// Every Nix program runs with exactly this environment.
     var environment: [String: String]
     /// Gets the words of every program that is run, for the debug log.
     var onCommand: @Sendable ([String]) -> Void = { _ in }
+
+    /// Words that turn on what a command needs, whatever the settings say.
+    static let forcedFeatures = ["--extra-experimental-features", "nix-command flakes"]
 
     init(version: NixVersion, hasFlakes: Bool, environment: [String: String] = currentEnvironment()) {
         self.version = version
@@ -34,17 +37,17 @@ struct Nix: Sendable {
     /// Asks Nix for its version and for flakes, both at once: some 20 ms.
     ///
     /// - Throws: ``NixError/notInstalled(program:)``
-    /// - Note: flakes are detected as in deploy-rs's `test_flake_support`
+    /// - Note: flakes are detected as in deploy-rs's `test_flake_support`; but where the question fails with flakes forced
+    ///   on as well, something else is wrong, such as a daemon that is down, and the next program tells it
     static func detect(environment: [String: String] = currentEnvironment()) async throws -> Nix {
         async let version = installedVersion(environment: environment)
-        async let flakes = answer(["nix", "eval", "--expr", "builtins.getFlake"], environment)
-        let answer = try await flakes
-        var nix = Nix(
-            version: try await version,
-            hasFlakes: answer.exit.isSuccess,
-            environment: environment
-        )
-        if !nix.hasFlakes { nix.flakesRefusal = answer.errorText }
+        let question = ["eval", "--expr", "builtins.getFlake"]
+        let plain = try await answer(["nix"] + question, environment)
+        var nix = Nix(version: try await version, hasFlakes: true, environment: environment)
+        if plain.exit.isSuccess { return nix }
+        let forced = try await answer(["nix"] + forcedFeatures + question, environment)
+        if nix.version >= .firstWithFlakes && !forced.exit.isSuccess { return nix }
+        (nix.hasFlakes, nix.flakesRefusal) = (false, plain.errorText)
         return nix
     }
 
@@ -114,7 +117,7 @@ struct Nix: Sendable {
         } catch LocalCommandError.notFound(let program) {
             throw NixError.notInstalled(program: program)
         }
-        let lines = relay.finish()
+        let lines = relay.finish(hasFailed: !result.exit.isSuccess)
         guard result.exit.isSuccess else {
             throw NixError.failed(NixFailure(words: words, exit: result.exit, lastLines: lines))
         }

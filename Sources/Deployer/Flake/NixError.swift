@@ -16,7 +16,17 @@ struct NixFailure: Sendable, Equatable, CustomStringConvertible {
     }
 
     var description: String {
-        (["\(program) ended with \(exit)"] + lastLines).joined(separator: "\n")
+        (["\(program) ended with \(exit)"] + withoutErrorPrefix(lastLines)).joined(separator: "\n")
+    }
+}
+
+/// Lines of Nix without its own `error:` in front: ours is there already.
+func withoutErrorPrefix(_ lines: [String]) -> [String] {
+    let prefix = "error:"
+    return lines.compactMap { line in
+        guard line.hasPrefix(prefix) else { return line }
+        let rest = line.dropFirst(prefix.count).drop { $0 == " " }
+        return rest.isEmpty ? nil : String(rest)
     }
 }
 

@@ -21,6 +21,8 @@ struct NixVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
         self.init(major, minor)
     }
 
+    static let firstWithFlakes = NixVersion(2, 4)
+
     /// What is assumed where the version cannot be read.
     static let assumed = NixVersion(2, 34)
 

@@ -92,8 +92,9 @@ final class Console: Sendable {
 
     /// Passes on one line that a program wrote, such as Nix or an activation.
     ///
-    /// - Parameter weight: what is not for the terminal only goes to the log files
+    /// - Parameter weight: what is not for the terminal only goes to the log files; what is told as an error to neither
     func relay(_ line: String, from program: String, node: NodeName? = nil, weight: NixLogLine.Weight = .shown) {
+        if weight == .failure { return }
         let source = "\(node?.text ?? "deploy"): \(program): "
         logs?.add(source + printable(line), node: node)
         if weight == .hidden || weight == .detail && isLive { return }

@@ -64,6 +64,10 @@ struct PlannedProfile: Sendable, Equatable {
     /// Absolute path of an agent that is installed on the node; nil where one is sent.
     var agentPath: String?
     var onPartialFailure = PartialFailurePolicy.rollback
+    /// Run on the node; nil for none.
+    var healthCheck: HealthCheck?
+    /// Run here before it is confirmed; nil for none.
+    var probe: String?
 
     /// `web1.system`, as errors name it.
     var label: String { "\(node).\(name)" }

@@ -57,7 +57,9 @@ struct ProfileMaker {
             activationTimeout: overrides.activationTimeout ?? settings.activationTimeout,
             buildHost: place.host,
             agentPath: try agentPath(),
-            onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback
+            onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback,
+            healthCheck: try healthCheck(),
+            probe: try probe()
         )
     }
 
@@ -99,9 +101,9 @@ struct ProfileMaker {
         return path
     }
 
-    private var path: [String] { ["deploy", "nodes", node.text, "profiles", profile.text] }
+    var path: [String] { ["deploy", "nodes", node.text, "profiles", profile.text] }
 
-    private func check(_ reason: String?, _ attribute: [String], _ value: String) throws(PlanError) {
+    func check(_ reason: String?, _ attribute: [String], _ value: String) throws(PlanError) {
         if let reason { throw .unusable(path: path + attribute, value: value, reason: reason) }
     }
 }

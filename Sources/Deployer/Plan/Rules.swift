@@ -29,6 +29,9 @@ enum Rules {
         return text.contains("/") || text == "." || text == ".." ? "cannot be the name of a link" : nil
     }
 
+    /// For what a shell runs.
+    static func shellText(_ text: String) -> String? { text.utf8.contains(0) ? "holds a NUL character" : nil }
+
     static func absolutePath(_ text: String) -> String? {
         argument(text) ?? (text.hasPrefix("/") ? nil : "is not an absolute path")
     }

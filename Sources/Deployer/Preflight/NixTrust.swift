@@ -46,17 +46,18 @@ struct NixTrust: Sendable, Equatable {
     /// What to tell before anything is copied; nil if nothing stands in the way.
     ///
     /// - Parameter signing: file with the secret key that signs; nil if nothing is signed
-    func warning(_ destination: Destination, signing: String?, _ copier: Copier) -> (text: String, hint: String)? {
+    func warning(_ user: String, signing: String?, _ copier: Copier) -> (text: String, hint: String)? {
         guard isTrusted == false || (copier.checksSignatures && isTrusted != nil) else { return nil }
         let reason =
             copier.checksSignatures
-            ? "--checksigs has the node check signatures" : "\(destination) is not among its Nix's trusted-users"
+            ? "--checksigs has the node check signatures"
+            : "user \"\(user)\" is not among its Nix's trusted-users"
         let wanted = "\(reason): what is copied, unless its own caches have it, needs a signature that it knows"
         guard let signing else {
             return (
                 wanted,
                 "sign with LOCAL_KEY=<secret key file>, its public key in the node's trusted-public-keys"
-                    + (copier.checksSignatures ? "" : "; or there: trusted-users = root \(destination.user)")
+                    + (copier.checksSignatures ? "" : "; or there: trusted-users = root \(user)")
             )
         }
         // The owner's settings were not read.

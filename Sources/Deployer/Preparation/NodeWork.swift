@@ -88,7 +88,7 @@ final class NodeWork: Sendable {
             let ready = try await preparation.preflights.ready(node)
             state.withLock { $0.ready[node.name] = ready }
             try judge(ready)
-            try tellTrust(of: ready)
+            try await tellTrust(of: ready)
             tellIgnored(of: ready)
             isSeen(true)
             return ready
@@ -105,12 +105,16 @@ final class NodeWork: Sendable {
     private func isNoted(_ node: PlannedNode) -> Bool { state.withLock { $0.failures[node.name] != nil } }
 
     /// Tells, before it is copied, what will need a signature.
-    private func tellTrust(of node: ReadyNode) throws {
+    private func tellTrust(of node: ReadyNode) async throws {
         let copied = preparation.pending(node).filter { !$0.remoteBuild || $0.buildHost != nil }
         let connection = try node.sender()
         let warning = connection.trust.warning(
-            connection.destination, signing: preparation.signingKey, preparation.copier)
+            connection.destination.user, signing: preparation.signingKey, preparation.copier)
         guard !copied.isEmpty, let warning else { return }
+        // What is there already is not copied, as after a deploy that came no further than that.
+        let tests = Set(copied.map(\.path)).sorted().map { "test -e \(shellQuoted($0))" }
+        let remote = try await connection.login.remote()
+        if try await Preflight.answer(remote, ["sh", "-c", tests.joined(separator: " && ")]).exit.isSuccess { return }
         preparation.console.tell(.warn, warning.text, node: node.plan.name)
         preparation.console.tell(.hint, warning.hint, node: node.plan.name)
     }
@@ -119,6 +123,10 @@ final class NodeWork: Sendable {
     private func tellIgnored(of node: ReadyNode) {
         let driven = preparation.pending(node).filter { node.usesClosureAgent(for: $0) }
         guard !driven.isEmpty else { return }
+        for profile in driven where profile.healthCheck != nil {
+            let text = "the closure's own agent, which is deploy-rs's, runs no healthCheck: nobody sees to its health"
+            preparation.console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: node.plan.name)
+        }
         var ignored = preparation.options.waitLock > 0 ? [OptionName.waitLock.long] : []
         if driven.contains(where: { $0.onPartialFailure != .rollback }) { ignored.append("onPartialFailure") }
         guard !ignored.isEmpty else { return }

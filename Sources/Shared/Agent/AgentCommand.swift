@@ -45,6 +45,8 @@ public struct ActivateRequest: Sendable, Equatable {
         /// Who deploys, and from where: `alice@laptop`; shown to others, never trusted.
         public var deployer: String
         public var onPartialFailure = PartialFailurePolicy.rollback
+        /// Run after the activation, before it is confirmed; none if nil.
+        public var healthCheck: HealthCheck?
         /// How many seconds to wait for another deploy that holds the profile, 0 to 65535.
         public var waitLock = 0
 
@@ -93,6 +95,8 @@ public struct RevokeRequest: Sendable, Equatable {
     public var profile: ProfileLocation
     /// The activation to take back; deploy-rs's form leaves it out, and takes back the last one recorded.
     public var nonce: String?
+    /// Why, for the record; only with a nonce.
+    public var reason: String?
 
     public init(profile: ProfileLocation, nonce: String? = nil) {
         self.profile = profile
@@ -143,6 +147,7 @@ extension AgentCommand {
                 + (request.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
         case .revoke(let request):
             ["revoke"] + request.profile.words + (request.nonce.map { ["--nonce", $0] } ?? [])
+                + (request.reason.map { ["--reason=\($0)"] } ?? [])
         case .confirm(let request):
             ["confirm"] + request.profile.words + ["--nonce", request.nonce]
                 + (request.observes ? ["--observe"] : []) + (request.awaitsStart ? ["--await-start"] : [])
@@ -168,6 +173,10 @@ extension ActivateRequest {
         words += ["--nonce", session.nonce, "--deployer", session.deployer]
         if session.onPartialFailure != .rollback {
             words += ["--on-partial-failure", session.onPartialFailure.rawValue]
+        }
+        if let check = session.healthCheck {
+            // A text may begin with a dash.
+            words += check.commands.map { "--health-check=\($0)" } + ["--health-timeout", String(check.timeout)]
         }
         if session.waitLock > 0 { words += ["--wait-lock", String(session.waitLock)] }
         return words + (session.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])

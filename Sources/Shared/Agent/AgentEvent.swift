@@ -22,6 +22,10 @@ public enum AgentEvent: Sendable, Equatable {
     case activationEnded(Exit, timedOut: Bool)
     /// A unit of systemd is failed after an activation that says that some are. Keys: `unit` (``FailedUnit``).
     case unitFailed(FailedUnit)
+    /// The activation has succeeded; now its health check is tried. Keys: `seconds` (at most).
+    case checkingHealth(seconds: Int)
+    /// The health check has succeeded. Keys: `tries`.
+    case healthy(tries: Int)
     /// The canary is there. Keys: `seconds` (until the node rolls back).
     case awaitingConfirmation(seconds: Int)
     /// The node goes back by itself. Keys: `reason`.
@@ -56,12 +60,12 @@ public struct LockHolder: Sendable, Codable, Equatable {
 extension AgentEvent: Codable {
     private enum Key: String, CodingKey {
         case event, previous, text, holder, generation, isNew, stream, line, code, signal, timedOut, seconds, reason,
-            unit
+            unit, tries
     }
 
     private enum Name: String, Codable {
         case alive, recovering, started, warning, locked, waitingForLock, profileSet, output, activationEnded
-        case unitFailed, awaitingConfirmation, rollingBack, verdict
+        case unitFailed, checkingHealth, healthy, awaitingConfirmation, rollingBack, verdict
     }
 
     public init(from decoder: any Decoder) throws {
@@ -91,6 +95,8 @@ extension AgentEvent: Codable {
             let signal = try values.decodeIfPresent(Int32.self, forKey: .signal)
             let exit = try signal.map { Exit.signal($0) } ?? .code(try values.decode(Int32.self, forKey: .code))
             self = .activationEnded(exit, timedOut: try values.decode(Bool.self, forKey: .timedOut))
+        case .checkingHealth: self = .checkingHealth(seconds: try values.decode(Int.self, forKey: .seconds))
+        case .healthy: self = .healthy(tries: try values.decode(Int.self, forKey: .tries))
         case .awaitingConfirmation:
             self = .awaitingConfirmation(seconds: try values.decode(Int.self, forKey: .seconds))
         case .rollingBack: self = .rollingBack(reason: try values.decode(String.self, forKey: .reason))
@@ -123,7 +129,9 @@ extension AgentEvent: Codable {
             case .signal(let number): try values.encode(number, forKey: .signal)
             }
             try values.encode(timedOut, forKey: .timedOut)
-        case .awaitingConfirmation(let seconds): try values.encode(seconds, forKey: .seconds)
+        case .checkingHealth(let seconds), .awaitingConfirmation(let seconds):
+            try values.encode(seconds, forKey: .seconds)
+        case .healthy(let tries): try values.encode(tries, forKey: .tries)
         case .rollingBack(let reason): try values.encode(reason, forKey: .reason)
         case .verdict(let report): try report.encode(to: encoder)
         }
@@ -138,6 +146,8 @@ extension AgentEvent: Codable {
         case .locked: .locked
         case .waitingForLock: .waitingForLock
         case .unitFailed: .unitFailed
+        case .checkingHealth: .checkingHealth
+        case .healthy: .healthy
         case .profileSet: .profileSet
         case .output: .output
         case .activationEnded: .activationEnded

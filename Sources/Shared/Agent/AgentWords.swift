@@ -20,9 +20,10 @@ enum AgentSubcommand: String {
             [
                 "--temp-path", "--confirm-timeout", "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot",
                 "--nonce", "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock",
+                "--health-check", "--health-timeout",
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
-        case .revoke: ["--nonce"]
+        case .revoke: ["--nonce", "--reason"]
         case .confirm: ["--nonce", "--observe", "--await-start"]
         case .status: ["--history"]
         case .recover: ["--background"]
@@ -36,6 +37,8 @@ struct AgentWords {
     var paths: [String] = []
     private var closure: String? { paths.first }
     private var values: [String: String] = [:]
+    /// Of options that may be given more than once.
+    private var lists: [String: [String]] = [:]
     private var flags: Set<String> = []
     private var profiles: [ProfileLocation] = []
     private var user: String?
@@ -45,6 +48,7 @@ struct AgentWords {
         "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background", "--observe",
         "--await-start",
     ]
+    private static let repeatable: Set = ["--health-check"]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
 
     mutating func take(
@@ -57,6 +61,8 @@ struct AgentWords {
         guard values[option] == nil, !flags.contains(option) else { throw .repeated(option: option) }
         if Self.plainFlags.contains(option) {
             flags.insert(option)
+        } else if Self.repeatable.contains(option) {
+            lists[option, default: []].append(try reader.value(option))
         } else {
             values[option] = try reader.value(option)
         }
@@ -73,7 +79,7 @@ struct AgentWords {
                     activationTimeout: try number("--activation-timeout")
                 )
             )
-        case .revoke: .revoke(RevokeRequest(profile: try profile(), nonce: try nonce()))
+        case .revoke: .revoke(try revokeRequest())
         case .confirm: .confirm(try confirmRequest())
         case .status: .status(StatusRequest(try allProfiles(), history: try number("--history") ?? 0))
         case .recover: .recover(try allProfiles(orNone: true), background: flags.contains("--background"))
@@ -122,10 +128,22 @@ struct AgentWords {
         return request
     }
 
+    private func revokeRequest() throws(AgentUsageError) -> RevokeRequest {
+        var request = RevokeRequest(profile: try profile(), nonce: try nonce())
+        request.reason = values["--reason"]
+        if request.reason != nil, request.nonce == nil {
+            throw .missing("option --nonce, which --reason goes with,")
+        }
+        return request
+    }
+
     private func session() throws(AgentUsageError) -> ActivateRequest.Session? {
         guard let nonce = try nonce() else {
-            for option in ["--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock"]
-            where values[option] != nil {
+            let options = [
+                "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock", "--health-check",
+                "--health-timeout",
+            ]
+            for option in options where values[option] != nil || lists[option] != nil {
                 throw .missing("option --nonce, which \(option) goes with,")
             }
             return nil
@@ -138,7 +156,20 @@ struct AgentWords {
             nonce: nonce, activationTimeout: timeout, deployer: values["--deployer"] ?? "unknown")
         session.onPartialFailure = try partialFailurePolicy()
         session.waitLock = try number("--wait-lock") ?? 0
+        session.healthCheck = try healthCheck()
         return session
+    }
+
+    private func healthCheck() throws(AgentUsageError) -> HealthCheck? {
+        let timeout = try number("--health-timeout")
+        guard timeout != 0 else {
+            throw .invalidValue(option: "--health-timeout", value: "0", expected: "a number from 1 to 65535")
+        }
+        guard let commands = lists["--health-check"] else {
+            if timeout != nil { throw .missing("option --health-check, which --health-timeout goes with,") }
+            return nil
+        }
+        return HealthCheck(commands, timeout: timeout ?? StandardLimits.health)
     }
 
     private func partialFailurePolicy() throws(AgentUsageError) -> PartialFailurePolicy {

@@ -4,6 +4,8 @@ public enum StandardLimits {
     public static let activation = 240
     /// Seconds after which whatever moves a profile's link is ended.
     public static let link = 300
+    /// Seconds for all tries of a health check.
+    public static let health = 30
     /// Seconds from one ``AgentEvent/alive`` to the next.
     public static let heartbeat = 2
 }

@@ -27,7 +27,7 @@ struct BuilderTests {
     private func builder(_ extra: [String] = [], _ log: LineLog = LineLog()) async throws -> Builder {
         Builder(
             nix: try await scratch.nix(), extraArguments: extra,
-            onLine: { if $0.weight == .shown { log.add($0.text) } })
+            onLine: { if $0.weight == .shown || $0.weight == .failure { log.add($0.text) } })
     }
 
     @Test(arguments: [false, true])

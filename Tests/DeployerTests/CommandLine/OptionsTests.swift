@@ -23,6 +23,7 @@ struct OptionsTests {
             "65535", "--temp-path", "/t", "--dry-activate", "--rollback-succeeded", "false", "--sudo", "doas -u",
             "--interactive-sudo", "true", "--agent", "closure", "--ssh-transport", "openssh", "--parallel", "3",
             "--on-partial-failure", "warn", "--wait-lock", "60", "--compress", "off",
+            "--health-timeout", "1", "--skip-health-checks",
             ".#a.b", "--", "--impure", "-L"
         )
         var expected = try Options([])
@@ -46,6 +47,7 @@ struct OptionsTests {
             sshUser: "u", profileUser: "p", sshOpts: ["-p", "22", "-o", "a b"], fastConnection: true,
             autoRollback: false, hostnames: ["h"], magicRollback: false, confirmTimeout: 0, activationTimeout: 65535,
             tempPath: "/t", remoteBuild: true, sudo: ["doas", "-u"], interactiveSudo: true, onPartialFailure: .warn,
+            healthTimeout: 1, skipsHealthChecks: true,
             choosesAgent: true
         )
         #expect(options == expected)
@@ -115,6 +117,10 @@ struct OptionsTests {
         (
             ["--confirm-timeout", "65536"],
             .invalidValue("--confirm-timeout", "65536", expected: "an integer from 0 to 65535")
+        ),
+        (
+            ["--health-timeout", "0"],
+            .invalidValue("--health-timeout", "0", expected: "an integer from 1 to 65535")
         ),
         (
             ["--activation-timeout", "1.5"],

@@ -101,6 +101,28 @@ struct EvaluatorTests {
         #expect(q?.settings.user == "x" && q?.path == ProfileDefinition.unknownPath)
     }
 
+    @Test(
+        arguments: [
+            (
+                #"sshUser = "me"; nodes.a.profiles = { p.path = "/p"; q.path = throw "no"; r.path = "/r"; };"#,
+                "nodes.a.profiles.q"
+            ),
+            (#"nodes.a.profiles = { p = { path = "/p"; user = throw "no"; }; q.path = "/q"; };"#, "nodes.a.profiles.p"),
+            (#"nodes = { a.profiles.p = throw "no"; b = { }; };"#, "nodes.a.profiles.p"),
+            (
+                #"nodes = { a.profiles.p.path = "/p"; "b.c" = { profiles = { }; hostname = throw "no"; }; };"#,
+                #"nodes."b.c""#
+            ),
+            (#"nodes = { a.profiles.p.path = "/p"; b = throw "no"; };"#, "nodes.b"),
+            (#"sshOpts = throw "no"; nodes.a.profiles.p.path = "/p";"#, nil),
+        ] as [(String, String?)])
+    func whereAnEvaluationFailedIsNamed(deploy: String, place: String?) async throws {
+        let flake = try scratch.flake("{ deploy = { \(deploy) }; }")
+        let error = await #expect(throws: EvaluationError.self) { try await evaluate(flake) }
+        let expected = "\(flake) could not be evaluated, at deploy\(place.map { ".\($0)" } ?? ""): nix eval ended with"
+        #expect(error?.description.hasPrefix(expected) == true, "\(error as Any)")
+    }
+
     /// What is read while a flake is evaluated has to be built there and then.
     @Test func anEvaluationCountsItsNodesAndWhatNixBuildsForIt() async throws {
         let flake = try scratch.flake(

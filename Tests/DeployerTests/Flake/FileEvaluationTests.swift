@@ -1,3 +1,4 @@
+import Shared
 import Testing
 
 @testable import Deployer
@@ -52,6 +53,15 @@ struct FileEvaluationTests {
         #expect(nix.flakesRefusal.contains("experimental"))
         let nothing = "\(scratch.folder)/nothing.nix"
         #expect(throws: EvaluationError.noSuchFile(nothing)) { try evaluator.usableSource(.file(nothing)) }
+    }
+
+    @Test func anotherTroubleIsNotTakenForALackOfFlakes() async throws {
+        let scratch = try ScratchNix()
+        var environment = scratch.environment
+        environment["NIX_REMOTE"] = "nonsense://"
+        let question = ["nix", "eval", "--expr", "builtins.getFlake"]
+        #expect(try await !LocalCommand(question, environment: environment).run().exit.isSuccess)
+        #expect(try await Nix.detect(environment: environment).hasFlakes)
     }
 
     @Test func aFileWithoutDeployIsNixsError() async throws {

@@ -34,17 +34,26 @@ struct SettingsAgreementTests {
     @Test(arguments: Setting.allCases)
     func theDecoderTakesTheSchemasTypeAlone(setting: Setting) throws {
         let schema = try #require(try properties("$defs", "settings")[setting.rawValue])
-        let type = try #require(schema["type"]?.text)
+        let types = try types(of: schema)
         // Of strings that are a choice, only one of them is of the type.
         let choice = schema["enum"]?.elements.first.map { ["string": $0] } ?? [:]
         for (sampleType, sample) in Self.samples.merging(choice, uniquingKeysWith: { $1 }) {
             var decoder = DeploymentDecoder()
             let settings = decoder.deployment(answer([setting.rawValue: sample])).settings
-            #expect(decoder.problems.isEmpty == (sampleType == type))
-            #expect((settings == Settings()) == (sampleType != type))
+            #expect(decoder.problems.isEmpty == types.contains(sampleType))
+            #expect((settings == Settings()) != types.contains(sampleType))
         }
-        guard type == "integer" else { return }
-        #expect(schema["minimum"] == .integer(0) && schema["maximum"] == .integer(65535))
+        guard types == ["integer"] else { return }
+        #expect(schema["maximum"] == .integer(65535))
+        guard case .integer(let least) = schema["minimum"] else {
+            Issue.record("no minimum")
+            return
+        }
+        for number in [least - 1, least] {
+            var decoder = DeploymentDecoder()
+            _ = decoder.deployment(answer([setting.rawValue: .integer(number)]))
+            #expect(decoder.problems.isEmpty == (number == least))
+        }
     }
 
     @Test func theDecoderTakesTheSchemasChoicesAlone() throws {
@@ -60,8 +69,15 @@ struct SettingsAgreementTests {
         let names = [
             "string": "string", "boolean": "boolean", "integer": "integer, seconds", "array": "list of strings",
         ]
-        let type = try #require(try properties("$defs", "settings")[setting.rawValue]?["type"]?.text)
-        #expect(try text("README.md").contains("| `\(setting.rawValue)` | \(try #require(names[type])) |"))
+        let types = try types(of: try #require(try properties("$defs", "settings")[setting.rawValue]))
+        let words = try types.map { try #require(names[$0]) }.joined(separator: " or ")
+        #expect(try text("README.md").contains("| `\(setting.rawValue)` | \(words) |"))
+    }
+
+    /// One or several.
+    private func types(of schema: JSONValue) throws -> [String] {
+        let type = try #require(schema["type"])
+        return type.text.map { [$0] } ?? type.elements.compactMap(\.text)
     }
 
     @Test func theReadmeNamesEveryOption() throws {

@@ -129,6 +129,28 @@ struct PlanMakerTests {
         #expect(throws: PlanError.self) { try profile(Settings(user: "root", agentPath: "a")) }
     }
 
+    @Test func healthIsAskedForAsTheFlakeSays() throws {
+        let both = Settings(user: "root", healthCheck: ["a", "", "b"])
+        #expect(try profile(both).healthCheck == HealthCheck(["a", "b"]))
+        #expect(try profile(Settings(user: "root", healthCheck: [""], healthTimeout: 5)).healthCheck == nil)
+        let settings = Settings(user: "root", healthCheck: ["a"], healthTimeout: 5, probe: "b")
+        #expect(try profile(settings).healthCheck == HealthCheck(["a"], timeout: 5))
+        #expect(try profile(settings).probe == "b")
+        #expect(try profile(settings, Overrides(healthTimeout: 6)).healthCheck?.timeout == 6)
+        let skipped = try profile(settings, Overrides(magicRollback: false, skipsHealthChecks: true))
+        #expect(skipped.healthCheck == nil && skipped.probe == nil)
+        let inner = Settings(healthCheck: [], probe: "").merging(outer: settings)
+        #expect(try profile(inner).healthCheck == nil && profile(inner).probe == nil)
+        for wrong in [
+            Settings(user: "root", healthCheck: ["a\0"]), Settings(user: "root", probe: "a\0"),
+            Settings(user: "root", healthCheck: Array(repeating: "aaaaaaaa", count: 2049)),
+            Settings(user: "root", magicRollback: false, probe: "b"),
+        ] {
+            #expect(throws: PlanError.self) { try profile(wrong) }
+        }
+        #expect(throws: PlanError.self) { try profile(settings, Overrides(magicRollback: false)) }
+    }
+
     @Test func everyHostNameIsAWay() throws {
         var several = node(["p": definition()])
         several.fallbacks = ["[fd00::1]", "other"]

@@ -104,6 +104,12 @@ struct ClosureActivation: Sendable {
         return .activated(isConfirmed: await takeCanary(until: deadline), until: deadline + Self.grace)
     }
 
+    /// False where the probe failed: then the node's own deadline takes it back.
+    private func mayBeConfirmed(until deadline: ContinuousClock.Instant) async -> Bool {
+        // Cancelled: nobody waits for it any more.
+        (try? await Probing().failure(profile, console, window: deadline) == nil) ?? false
+    }
+
     /// Waits for the canary, anew where the connection ends over it.
     private func isActivated() async -> Bool {
         let deadline = ContinuousClock.now + .seconds(agent.activationTimeout)
@@ -125,6 +131,7 @@ struct ClosureActivation: Sendable {
 
     /// Takes the canary away over new connections until one gets through; false if it was gone or none did.
     private func takeCanary(until deadline: ContinuousClock.Instant) async -> Bool {
+        guard await mayBeConfirmed(until: deadline) else { return false }
         repeat {
             do {
                 let result = try await before(deadline) { try await takeOnce() }

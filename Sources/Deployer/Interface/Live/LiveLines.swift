@@ -80,7 +80,7 @@ struct LiveLines: Sendable {
         let details =
             switch span.activity.phase {
             case .copy: copied(node, span)
-            case .confirmation: [remaining(node, span)].compactMap { $0 }
+            case .confirmation, .probe: [remaining(node, span)].compactMap { $0 }
             case .remoteBuild: model.counts[span.activity].map(parts) ?? []
             default: [String]()
             }
@@ -141,8 +141,8 @@ extension ProgressModel.Node {
     fileprivate var urgency: Int {
         switch open.last?.activity.phase {
         case .rollback, .revocation, .verification: 0
-        case .confirmation: 1
-        case .activation: 2
+        case .confirmation, .probe: 1
+        case .activation, .healthCheck: 2
         case .copy, .remoteBuild: 3
         case .preflight, .agent: 4
         default: 5

@@ -5,7 +5,7 @@ enum Phase: String, Sendable, CaseIterable {
     // Of one node.
     case preflight, agent, copy, remoteBuild
     // Of one profile on its node.
-    case activation, confirmation, rollback, revocation, verification
+    case activation, healthCheck, confirmation, probe, rollback, revocation, verification
 
     /// The head of its column in a table.
     var heading: String {
@@ -18,7 +18,9 @@ enum Phase: String, Sendable, CaseIterable {
         case .copy: "COPY"
         case .remoteBuild: "BUILD THERE"
         case .activation: "ACTIVATE"
+        case .healthCheck: "HEALTH"
         case .confirmation: "CONFIRM"
+        case .probe: "PROBE"
         case .rollback: "ROLL BACK"
         case .revocation: "TAKE BACK"
         case .verification: "VERIFY"
@@ -36,7 +38,9 @@ enum Phase: String, Sendable, CaseIterable {
         case .copy: "copying"
         case .remoteBuild: "building there"
         case .activation: "activating"
+        case .healthCheck: "checking its health"
         case .confirmation: "confirming"
+        case .probe: "probing"
         case .rollback: "rolling back"
         case .revocation: "taking it back"
         case .verification: "looking again after the rollback"

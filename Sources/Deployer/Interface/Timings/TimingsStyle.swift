@@ -11,7 +11,7 @@ enum TimingsStyle {
         .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; list-style: none; padding: 0; margin: 1rem 0; }
         .key { display: inline-block; width: 1rem; height: 1rem; margin-right: .4rem; vertical-align: -.15rem; }
         .key, .bar { border: 1px solid rgb(0 0 0 / .45); border-radius: 2px; box-sizing: border-box; }
-        .timeline { margin: 1.5rem 0; }
+        .timeline { margin: 1.5rem 0; padding-right: 2.5rem; }
         .row { display: flex; align-items: flex-start; border-top: 1px solid var(--line); padding: .2rem 0; }
         .axis { border-top: 0; }
         .name { flex: 0 0 9rem; padding-right: .6rem; font-size: .85rem; line-height: 1.4rem; overflow: hidden; \

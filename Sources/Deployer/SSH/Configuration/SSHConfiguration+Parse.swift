@@ -29,7 +29,8 @@ extension SSHConfiguration {
         case "connecttimeout": connectTimeout = positiveSeconds(value)
         case "serveraliveinterval": serverAliveInterval = positiveSeconds(value)
         case "serveralivecountmax": serverAliveCount = min(1000, max(1, Int(value) ?? 3))
-        case "compression": compresses = isYes(value)
+        // For `-C` OpenSSH 10 says UNKNOWN.
+        case "compression": compresses = value != "no"
         case "proxycommand": proxyCommand = unlessNone(value)
         case "proxyjump": proxyJump = unlessNone(value)
         default: return false
