@@ -63,11 +63,7 @@ struct Guardian {
         let wasThisBoot = record.bootID == bootID
         record.guardian = ProcessIdentity(of: getpid())
         record.bootID = bootID
-        // Beside the first step where that only sets the profile, which then holds the closure as well.
-        let isBeside = start == .begin && !record.policy.setsProfileLast
-        let (work, staged) = (work, record)
-        if !isBeside { await work.hold(staged) }
-        async let held: Void = isBeside ? work.hold(staged) : ()
+        await work.hold(record)
         var effect: Activation.Effect?
         switch start {
         case .begin:
@@ -81,7 +77,6 @@ struct Guardian {
         }
         while let current = effect {
             guard let event = await perform(current) else { break }
-            await held
             effect = machine.handle(event)
         }
         guard case .ended(let verdict) = machine.phase else { return nil }
