@@ -102,9 +102,11 @@ struct ElevationKindTests {
         }
     }
 
-    @Test func oneRuleForOneInstalledAgentIsEnough() async throws {
+    /// As by hand, and as the NixOS module does it: then the name is a link, and the program in the store.
+    @Test(arguments: ["/usr/local/libexec/deploy-swift-agent", "/etc/deploy-swift/activate"])
+    func oneRuleForOneInstalledAgentIsEnough(path: String) async throws {
         try await Lab.withNode(options: ["--trust", "app"]) { lab, node in
-            let path = "/usr/local/libexec/deploy-swift-agent"
+            let isLink = path.hasPrefix("/etc/")
             let flake = try flake(lab, "app", "agentPath = \(nixString(path));")
             try await node.shell(
                 "echo 'app ALL=(root) NOPASSWD: \(path)' >>/etc/sudoers"
@@ -112,7 +114,7 @@ struct ElevationKindTests {
             expect(
                 try await lab.deploy([flake]), .failed,
                 says: "preflight failed: agentPath \(path) is no agent that runs on the node", "Least privilege")
-            let other = "mkdir -p /usr/local/libexec; printf '#!/bin/sh\\necho deploy-swift activate 0.0.1\\n' >\(path)"
+            let other = "mkdir -p $(dirname \(path)); printf '#!/bin/sh\\necho deploy-swift activate 0.0.1\\n' >\(path)"
             try await node.shell("\(other); chmod 755 \(path)")
             expect(
                 try await lab.deploy([flake]), .failed,
@@ -120,7 +122,9 @@ struct ElevationKindTests {
             let agent = "\(Lab.prefix ?? "")/libexec/deploy-swift/x86_64-linux/activate"
             try FileManager.default.copyItem(
                 atPath: agent, toPath: "\(lab.folder)/nodes/\(node.name)/disk/root/activate")
-            try await node.shell("install -D -m 755 /root/activate \(path)")
+            let installed = isLink ? "/opt/store/bin/activate" : path
+            try await node.shell("install -D -m 755 /root/activate \(installed)")
+            if isLink { try await node.shell("ln -sf \(installed) \(path)") }
             let refused = try await lab.tool("ssh", "web1", "-l", "app", "sudo -n true && echo yes || echo no")
             #expect(trimmed(refused.text) == "no")
             expect(try await lab.deploy([flake]), .done, says: "deployed and confirmed on generation 1")

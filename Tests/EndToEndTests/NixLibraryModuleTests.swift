@@ -9,13 +9,32 @@ extension NixLibrary {
 
         init() throws { store = try NixLibraryStore.shared.get() }
 
-        private func unit(_ tree: String, _ system: String, _ attribute: String) -> String {
+        /// An attribute of what the module sets.
+        private func setting(_ tree: String, _ system: String, _ attribute: String) -> String {
             """
             let
               module = (import ./\(tree)/flake.nix).outputs { self = null; };
-              given = { config = { }; lib = { }; options = { }; pkgs.stdenv.hostPlatform.system = "\(system)"; };
-            in (module.nixosModules.default given).systemd.units."deploy-swift-recover.service".\(attribute)
+              given = {
+                config.services.deploy-swift.users = [ "me" "ci" ]; options = { };
+                lib = { mkOption = option: option; types = { str = null; listOf = type: type; }; };
+                pkgs.stdenv.hostPlatform.system = "\(system)";
+              };
+            in (module.nixosModules.default given).config.\(attribute)
             """
+        }
+
+        private func unit(_ tree: String, _ system: String, _ attribute: String) -> String {
+            setting(tree, system, "systemd.units.\"deploy-swift-recover.service\".\(attribute)")
+        }
+
+        @Test func eachUserGetsOneRuleForOneNameOfTheAgent() async throws {
+            let source = setting("tree", "x86_64-linux", "environment.etc.\"deploy-swift/activate\".source")
+            #expect(try await store.value(source).contains("-deploy-swift-agent/bin/activate"))
+            let rules = try await store.value(setting("tree", "x86_64-linux", "security.sudo.extraRules"))
+            let expected = ["me", "ci"].map { user in
+                #"{"commands":[{"command":"/etc/deploy-swift/activate","options":["NOPASSWD"]}],"runAs":"root","users":["\#(user)"]}"#
+            }
+            #expect(rules == "[\(expected.joined(separator: ","))]")
         }
 
         @Test func theUnitIsTheOneForOtherSystemsWithTheAgentFromTheStore() async throws {

@@ -3,14 +3,17 @@
   outputs = { self }: {
     lib.nixosSystem = { system, modules }:
       let
-        arguments = { pkgs.stdenv.hostPlatform = { inherit system; }; inherit config; lib = { }; };
+        arguments = { pkgs.stdenv.hostPlatform = { inherit system; }; inherit config lib; };
+        lib = { mkOption = option: option; types = { str = "str"; listOf = type: [ type ]; }; };
         load = module: if builtins.isPath module then load (import module)
           else if builtins.isFunction module then module arguments else module;
         merge = left: right: left // builtins.mapAttrs
           (name: value: if builtins.isAttrs value && builtins.isAttrs (left.${name} or null) then merge left.${name} value
             else value)
           right;
-        settings = builtins.foldl' (all: module: merge all (load module)) { } modules;
+        # Of options only the default is there.
+        settings = builtins.foldl' (all: module: let loaded = load module; in merge all (loaded.config or loaded))
+          { services.deploy-swift.users = [ ]; } modules;
         greeting = settings.environment.etc.greeting.text;
         unit = settings.systemd.units."deploy-swift-recover.service".text;
         config = merge
