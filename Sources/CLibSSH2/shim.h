@@ -17,6 +17,10 @@
 // What the callbacks below note about a session; its "abstract" pointer points to one.
 typedef struct {
     uint64_t received;          // bytes taken from the socket so far
+    uint64_t sealed;            // encrypted packets sent so far
+    size_t unsent;              // bytes of the packet under way that the socket has not yet taken
+    int sends_new_keys;         // 1: that packet is SSH_MSG_NEWKEYS
+    int has_new_keys;           // 1: it was sent, which libssh2 does once the server has proven its host key
     int quick_ack;              // 1: acknowledge at once, which spares a login the peer's wait for a delayed ACK
     char disconnect_text[256];  // what the server said when it ended the connection
     void *responder;            // for keyboard-interactive: the Swift object that answers
@@ -73,6 +77,26 @@ static ssize_t shim_recv(libssh2_socket_t socket, void *buffer, size_t length, i
     return count;
 }
 
+// libssh2 hands over a packet at a time, its type in the clear up to SSH_MSG_NEWKEYS (RFC 4253, 6 and 7.3), and then the rest
+// of what was not taken.
+static ssize_t shim_send(libssh2_socket_t socket, const void *buffer, size_t length, int flags, void **abstract) {
+    shim_notes *notes = (shim_notes *)*abstract;
+    if (!notes->unsent) {
+        notes->unsent = length;
+        notes->sends_new_keys = length > 5 && ((const unsigned char *)buffer)[5] == 21;
+    }
+    ssize_t count = send(socket, buffer, length, flags);
+    if (count < 0) return errno == EWOULDBLOCK || errno == EINTR ? -EAGAIN : -errno;
+    notes->unsent -= (size_t)count < notes->unsent ? (size_t)count : notes->unsent;
+    if (notes->unsent) return count;
+    if (notes->has_new_keys) {
+        notes->sealed++;
+    } else {
+        notes->has_new_keys = notes->sends_new_keys;
+    }
+    return count;
+}
+
 static void shim_disconnected(
     LIBSSH2_SESSION *session, int reason, const char *message, int length, const char *language, int language_length,
     void **abstract) {
@@ -90,9 +114,11 @@ static inline LIBSSH2_SESSION *shim_session(shim_notes *notes) {
     libssh2_session_set_blocking(session, 0);
 #if LIBSSH2_VERSION_NUM >= 0x010b01
     libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_RECV, (libssh2_cb_generic *)shim_recv);
+    libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_SEND, (libssh2_cb_generic *)shim_send);
     libssh2_session_callback_set2(session, LIBSSH2_CALLBACK_DISCONNECT, (libssh2_cb_generic *)shim_disconnected);
 #else
     libssh2_session_callback_set(session, LIBSSH2_CALLBACK_RECV, (void *)shim_recv);
+    libssh2_session_callback_set(session, LIBSSH2_CALLBACK_SEND, (void *)shim_send);
     libssh2_session_callback_set(session, LIBSSH2_CALLBACK_DISCONNECT, (void *)shim_disconnected);
 #endif
     return session;

@@ -113,7 +113,7 @@ struct FakeRemote: Remote {
     }
 
     func bridge(
-        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+        _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult {
         RemoteResult(exit: .code(0), output: [], errorOutput: [])
     }

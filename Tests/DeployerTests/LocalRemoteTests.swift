@@ -33,7 +33,7 @@ struct LocalRemoteTests {
         #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
         let bytes = [UInt8](repeating: 7, count: 300_000)
         let (ours, theirs) = (ends[0], ends[1])
-        async let result = remote.bridge(["cat"], descriptor: theirs) { _ in }
+        async let result = remote.bridge(["cat"], socket: { theirs }) { _ in }
         let reader = Task.detached {
             var all: [UInt8] = []
             var buffer = [UInt8](repeating: 0, count: 65536)

@@ -188,7 +188,7 @@ struct SSHCommandTests {
         let mixed = [UInt8](repeating: 7, count: 5_000_001) + noise(4 << 20) + [UInt8](repeating: 8, count: 300_000)
         let bytes = options.isEmpty ? noise(64 << 20) : mixed + mixed
         let counted = Atomic(0)
-        async let result = remote.bridge(["sh", "-c", "echo note >&2; cat"], descriptor: far) { count in
+        async let result = remote.bridge(["sh", "-c", "echo note >&2; cat"], socket: { far }) { count in
             counted.add(count, ordering: .relaxed)
         }
         async let back = echo(bytes, through: near)

@@ -1,12 +1,6 @@
 import Shared
 import Synchronization
 
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
-
 /// Sends closures to a node's store over the connection that is already open.
 ///
 /// Nix decides what is missing and streams it; it is pointed at a private socket behind which the node's own
@@ -136,20 +130,19 @@ struct Copier: Sendable {
         guard let command = connection.store.command(way) else { return }
         let socket = try StoreSocket()
         let box = FailureBox()
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
                 defer { socket.stop() }
                 try await work(try ServedStore(way, socket, program: program))
+                return true
             }
             group.addTask {
-                await withTaskGroup(of: Void.self) { bridges in
-                    for await descriptor in socket.connections {
-                        bridges.addTask { await bridge(descriptor, to: command, connection, box, onBytes) }
-                    }
-                }
+                await bridges(socket, to: command, connection, box, onBytes)
+                return false
             }
             do {
-                try await group.waitForAll()
+                // The node has confirmed all that was sent before Nix ended: how its side goes down is not waited for.
+                for try await isDone in group where isDone { group.cancelAll() }
             } catch {
                 group.cancelAll()
                 // What the node's side said explains more than Nix's "unexpected end-of-file".
@@ -158,14 +151,35 @@ struct Copier: Sendable {
         }
     }
 
-    private func bridge(
-        _ descriptor: Int32, to command: [String], _ connection: ReadyConnection, _ box: FailureBox,
+    /// Serves what connects; for the first connection the node's side is started ahead, while Nix itself starts.
+    private func bridges(
+        _ socket: StoreSocket, to command: [String], _ connection: ReadyConnection, _ box: FailureBox,
         _ onBytes: @escaping @Sendable (Int) -> Void
     ) async {
-        defer { close(descriptor) }
+        await withTaskGroup(of: Void.self) { bridges in
+            func serve(_ arrival: Arrival) {
+                bridges.addTask { await bridge(arrival, to: command, connection, box, onBytes) }
+            }
+            let first = Arrival()
+            serve(first)
+            var isFirst = true
+            for await descriptor in socket.connections {
+                let arrival = isFirst ? first : Arrival()
+                arrival.come(descriptor)
+                if !isFirst { serve(arrival) }
+                isFirst = false
+            }
+            first.staysAway()
+        }
+    }
+
+    private func bridge(
+        _ arrival: Arrival, to command: [String], _ connection: ReadyConnection, _ box: FailureBox,
+        _ onBytes: @escaping @Sendable (Int) -> Void
+    ) async {
         do {
             let remote = try await connection.login.carrier()
-            let result = try await remote.bridge(command, descriptor: descriptor, onBytes: onBytes)
+            let result = try await remote.bridge(command, socket: { try await arrival.socket() }, onBytes: onBytes)
             if !result.exit.isSuccess {
                 box.set(CopyError.server(shellQuoted(command), exit: result.exit, text: result.errorText))
             }
@@ -174,8 +188,8 @@ struct Copier: Sendable {
         } catch {
             box.set(error)
         }
-        // Nix must see the end even while another owner still holds the socket; and not before it is known why.
-        shutdown(descriptor, Int32(SHUT_RDWR))
+        // Not before it is known why.
+        arrival.end()
     }
 
     private func copyWords(

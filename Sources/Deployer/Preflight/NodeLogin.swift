@@ -21,6 +21,7 @@ actor NodeLogin {
         if await current.isOpen { return current }
         await current.close()
         current = try await connector.connect(destination)
+        await current.staysInUse()
         return current
     }
 

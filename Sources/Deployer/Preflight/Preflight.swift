@@ -65,6 +65,7 @@ struct Preflight: Sendable {
                     elevation: $0[0].elevation, agentPath: $0[0].agentPath, profiles: $0.map(\.location))
             },
             loginEnd: loginEnd, marker: marker)
+        await remote.staysInUse()
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)

@@ -11,12 +11,15 @@ protocol Remote: Sendable {
     /// Runs a command whose standard input and output are this socket, to its end, bytes unchanged in both directions.
     ///
     /// - Parameters:
-    ///   - descriptor: a connected stream socket; it stays the caller's
+    ///   - socket: waits for a connected stream socket, which stays the caller's; the command may be started meanwhile
     ///   - onBytes: how many bytes just went to the node
     /// - Returns: how it ended, with the last of its standard error
     func bridge(
-        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+        _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult
+
+    /// Says that further commands will follow, so that each finds ready what can be made ahead of it.
+    func staysInUse() async
 
     /// What speaks against the host being the one it is taken for; nil if nothing does.
     var doubt: HostDoubt? { get async }
@@ -102,6 +105,8 @@ struct RemoteResult: Sendable {
 }
 
 extension Remote {
+    func staysInUse() async {}
+
     func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
         try await start(words, input: RemoteInput(input))
     }

@@ -10,6 +10,7 @@ final class SSHConnector: Connector {
     private let askpassHelper: String
     let log: @Sendable (String) -> Void
     private let memory = LoginMemory()
+    private let knownHosts = KnownHostsMemory()
     /// Where a login over SSH has succeeded.
     private let reached = Mutex<Set<Destination>>([])
     private let configurations = Mutex<[Destination: SSHConfiguration]>([:])
@@ -109,7 +110,7 @@ final class SSHConnector: Connector {
         let expansion = expansion(configuration)
         let knownHosts = KnownHosts(
             userFiles: configuration.userKnownHostsFiles.compactMap { try? expansion.path($0) },
-            globalFiles: configuration.globalKnownHostsFiles, environment: environment)
+            globalFiles: configuration.globalKnownHostsFiles, environment: environment, memory: knownHosts)
         async let lines = knownHosts.lines(for: configuration.knownHostName)
         async let ticket = hasKerberosTicket(configuration)
         let account = configuration.account
@@ -134,7 +135,8 @@ final class SSHConnector: Connector {
     /// Distributions turn GSSAPI on for everyone, so only a ticket tells that it is used.
     private func hasKerberosTicket(_ configuration: SSHConfiguration) async throws -> Bool {
         guard configuration.usesGSSAPI, locateProgram("klist", path: environment["PATH"]) != nil else { return false }
-        let result = try await LocalCommand(["klist", "-s"], environment: environment).run(timeLimit: .seconds(5))
-        return result.exit.isSuccess
+        return try await memory.hasKerberosTicket {
+            try await LocalCommand(["klist", "-s"], environment: environment).run(timeLimit: .seconds(5)).exit.isSuccess
+        }
     }
 }

@@ -90,8 +90,9 @@ final class SimulatedRemote: Remote {
     // MARK: Copy
 
     func bridge(
-        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+        _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult {
+        let descriptor = try await socket()
         // Whoever connects says at once who it is.
         let name = String(decoding: receivePacket(descriptor, limit: 100) ?? [], as: UTF8.self)
         do {

@@ -18,6 +18,8 @@ struct KnownHosts: Sendable {
     var userFiles: [String]
     var globalFiles: [String]
     var environment: [String: String]
+    /// Spares looking for a name again in a file that has not changed.
+    var memory = KnownHostsMemory()
 
     /// All lines for this name, from all files, the user's first.
     ///
@@ -25,10 +27,18 @@ struct KnownHosts: Sendable {
     func lines(for name: String) async throws -> [KnownHost] {
         var lines: [KnownHost] = []
         for file in userFiles + globalFiles where isFile(file) {
+            // Before it is read: a change meanwhile then shows the next time.
+            let version = FileVersion(of: file)
+            if let known = memory.lines(name, file, version) {
+                lines += known
+                continue
+            }
             let command = LocalCommand(["ssh-keygen", "-F", name, "-f", file], environment: environment)
             // Its exit status says no more than that there are none.
             let result = try await command.run(outputLimit: 4 << 20, timeLimit: .seconds(10))
-            lines += KnownHosts.parse(result.text, file: file)
+            let found = KnownHosts.parse(result.text, file: file)
+            memory.remember(found, name, file, version)
+            lines += found
         }
         return lines
     }

@@ -11,10 +11,10 @@ final class Channel {
     var input: ArraySlice<UInt8>
     var isInputClosed = false
 
-    fileprivate init(raw: OpaquePointer, id: UInt32?, input: [UInt8]) {
+    fileprivate init(raw: OpaquePointer, id: UInt32?) {
         self.raw = raw
         self.id = id
-        self.input = input[...]
+        input = []
     }
 
     static let stderr: Int32 = SSH_EXTENDED_DATA_STDERR
@@ -48,27 +48,45 @@ extension LibSSH2Session {
     /// Bytes that the server may send ahead on one channel.
     private static var window: UInt32 { 2 << 20 }
 
-    /// Opens one channel; nil if the server refused.
-    func open(input: [UInt8]) async throws -> Channel? {
-        try await openings.withLock {
-            // Once more where none is open: the server may not yet have let go of the last one.
-            for _ in 1...2 {
-                var raw: OpaquePointer?
-                handle?.expectChannel()
-                let code = try await complete("opening a channel") { session in
-                    raw = libssh2_channel_open_ex(
-                        session, "session", 7, Self.window,
-                        UInt32(LIBSSH2_CHANNEL_PACKET_DEFAULT), nil, 0)
-                    return raw == nil ? Int(libssh2_session_last_errno(session)) : 0
-                }
-                let id = handle?.takeOpenedChannel()
-                if let raw { return Channel(raw: raw, id: id, input: input) }
-                guard code == Int(LIBSSH2_ERROR_CHANNEL_FAILURE) else { throw failure("opening a channel", code) }
-                if !channels.isEmpty { break }
-            }
-            channelLimit = max(1, channels.count)
-            return nil
+    /// A channel that was opened ahead, or one that is opened now; nil if the server refused.
+    func takeChannel() async throws -> Channel? {
+        if let channel = try await takeSpare() { return channel }
+        return try await openings.withLock {
+            // It may have been on its way.
+            if let channel = try await takeSpare() { return channel }
+            return try await openNow()
         }
+    }
+
+    private func takeSpare() async throws -> Channel? {
+        guard let channel = spare else { return nil }
+        spare = nil
+        // What has come tells whether the server has closed it meanwhile, as with `ChannelTimeout`.
+        _ = try await read(channel, stream: 0)
+        if try !isAtEnd(channel) { return channel }
+        _ = try await free(channel)
+        return nil
+    }
+
+    /// Opens one channel, with nobody else at it; nil if the server refused.
+    func openNow() async throws -> Channel? {
+        // Once more where none is open: the server may not yet have let go of the last one.
+        for _ in 1...2 {
+            var raw: OpaquePointer?
+            handle?.expectChannel()
+            let code = try await complete("opening a channel") { session in
+                raw = libssh2_channel_open_ex(
+                    session, "session", 7, Self.window,
+                    UInt32(LIBSSH2_CHANNEL_PACKET_DEFAULT), nil, 0)
+                return raw == nil ? Int(libssh2_session_last_errno(session)) : 0
+            }
+            let id = handle?.takeOpenedChannel()
+            if let raw { return Channel(raw: raw, id: id) }
+            guard code == Int(LIBSSH2_ERROR_CHANNEL_FAILURE) else { throw failure("opening a channel", code) }
+            if !channels.isEmpty { break }
+        }
+        channelLimit = max(1, channels.count)
+        return nil
     }
 
     /// True once the server sends no more output on it.

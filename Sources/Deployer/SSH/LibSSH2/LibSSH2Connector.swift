@@ -42,6 +42,10 @@ struct LibSSH2Connector: Sendable {
                 let hasMore = facts.identities.candidates.contains { !refused.contains($0) }
                 if failure.mayGoOn, !failure.offered.isEmpty, hasMore { continue }
                 throw refusal(failure)
+            } catch SSHError.lost(_, let reason) where mayGoStepByStep {
+                await opened.session.close()
+                log("\(host): lost while logging in (\(reason)); once more, step by step")
+                memory.goStepByStep(configuration.account)
             } catch {
                 await opened.session.close()
                 try Task.checkCancellation()
@@ -83,7 +87,9 @@ struct LibSSH2Connector: Sendable {
         do {
             return try await withTaskCancellationHandler {
                 let offer = AlgorithmOffer(configuration, known: facts.knownHosts, available: facts.available)
-                let (key, fingerprint) = try await session.shakeHands(offer, within: limit, askpass: askpass)
+                let (key, fingerprint) = try await session.shakeHands(
+                    offer, within: limit, askpass: askpass,
+                    waits: mayUseRSA || memory.goesStepByStep(configuration.account))
                 log("\(host): \(await session.agreedAlgorithms); host key \(fingerprint)")
                 return Opened(session: session, key: key, fingerprint: fingerprint)
             } onCancel: {
@@ -100,6 +106,13 @@ struct LibSSH2Connector: Sendable {
             throw SSHError.failed(host: host, step: "exchanging keys", reason: reason)
         }
     }
+
+    /// With what it signs by RSA, libssh2 chooses from a list that the server sends of its own accord.
+    private var mayUseRSA: Bool {
+        LibSSH2.signsRSA && facts.identities.candidates.contains { $0.key?.isRSA ?? true }
+    }
+
+    private var mayGoStepByStep: Bool { !memory.goesStepByStep(configuration.account) && !Task.isCancelled }
 
     private var cancelled: SSHError { .lost(host: host, reason: "the login was cancelled") }
 

@@ -25,10 +25,11 @@ actor LibSSH2Remote: Remote {
     }
 
     func bridge(
-        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+        _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult {
         let (session, channel) = try await open(try quoted(words), input: nil)
         do {
+            let descriptor = try await socket()
             let errors = try await session.pump(channel, descriptor: descriptor, onBytes: onBytes)
             let exit = try await session.exit(channel)
             // Not before: who sees this end may ask at once how it came.
@@ -39,6 +40,8 @@ actor LibSSH2Remote: Remote {
             throw error
         }
     }
+
+    func staysInUse() async { await sessions[0].keepSpare() }
 
     var doubt: HostDoubt? {
         get async {

@@ -3,17 +3,36 @@ import Shared
 
 extension LibSSH2Session {
     /// True if the server is not known to allow fewer channels than one more.
-    var hasRoom: Bool { end == nil && channels.count < channelLimit ?? .max }
+    var hasRoom: Bool { end == nil && (spare != nil || channels.count < channelLimit ?? .max) }
+
+    /// Opens a channel ahead of a command that will need it, if the server is not known to refuse it.
+    func openAhead() async {
+        // Why it fails is told once a command needs one.
+        try? await openings.withLock {
+            guard spare == nil, hasRoom else { return }
+            spare = try await openNow()
+        }
+    }
+
+    /// As ``openAhead()``, without waiting: the task ends with the session at the latest.
+    func openAheadLater() {
+        Task { await openAhead() }
+    }
+
+    /// Keeps a channel open ahead from now on.
+    func keepSpare() { keepsSpare = true }
 
     /// Starts a command; its standard input stays open if there is none given (nil).
     ///
     /// - Returns: the channel's number; nil if the server refused to open another channel
     func start(_ command: String, input: RemoteInput?) async throws -> Int? {
         if input?.holdsSecret == true, let doubt { throw doubt.error }
-        guard let channel = try await open(input: input?.bytes ?? []) else { return nil }
+        guard let channel = try await takeChannel() else { return nil }
+        channel.input = (input?.bytes ?? [])[...]
         nextChannel += 1
         let number = nextChannel
         channels[number] = channel
+        if keepsSpare { openAheadLater() }
         let code = try await complete("starting a command", on: channel) { raw in
             Int(libssh2_channel_process_startup(raw, "exec", 4, command, UInt32(command.utf8.count)))
         }

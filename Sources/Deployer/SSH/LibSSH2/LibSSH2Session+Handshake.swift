@@ -28,16 +28,23 @@ struct NoCommonAlgorithms: Error {
 extension LibSSH2Session {
     /// Exchanges keys, which also proves that the server has the private half of its key.
     ///
+    /// The login's service is asked for then, and its answer, which says no more than that, is not waited for: what follows
+    /// the request is sent right behind it, which spares a round trip. libssh2 is left in the middle of its handshake, of
+    /// which nothing but that answer is missing; it keeps it unread.
+    ///
+    /// - Parameter waits: for the answer all the same, and so for the server's list of signature algorithms
     /// - Returns: the server's key, not yet checked against known ones, and its fingerprint
     /// - Throws: ``NoCommonAlgorithms``, ``SSHError``
     func shakeHands(
-        _ offer: AlgorithmOffer, within limit: Duration, askpass: Askpass?
+        _ offer: AlgorithmOffer, within limit: Duration, askpass: Askpass?, waits: Bool = false
     ) async throws -> (key: PublicKey, fingerprint: String) {
         setPreferences(offer)
         handle?.notes.pointee.quick_ack = 1
         guard let socket = handle?.socket else { throw end ?? SSHError.lost(host: host, reason: "it is closed") }
         let code = try await complete("exchanging keys", within: limit, askpass: askpass) { raw in
-            Int(libssh2_session_handshake(raw, socket))
+            let code = Int(libssh2_session_handshake(raw, socket))
+            let hasAsked = code == Int(LIBSSH2_ERROR_EAGAIN) && handle?.sealedPackets == 1
+            return hasAsked && !waits ? 0 : code
         }
         if code != 0 {
             let reason = handle?.message(Int32(truncatingIfNeeded: code)) ?? ""

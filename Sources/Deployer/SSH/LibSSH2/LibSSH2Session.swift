@@ -22,6 +22,12 @@ actor LibSSH2Session {
     var nextChannel = 0
     /// How many channels the server allows at once; nil until it has refused one.
     var channelLimit: Int?
+    /// A channel that was opened ahead of the command that will need it.
+    var spare: Channel?
+    /// Whether one is opened ahead whenever a command takes one.
+    var keepsSpare = false
+    /// Whether a channel is to be opened behind the signature that is about to be sent.
+    var opensBehindSignature = false
     /// Makes sure that one channel is opened after the other: libssh2 has one such state per session.
     let openings = AsyncLock()
 
@@ -198,6 +204,7 @@ actor LibSSH2Session {
         await takeTurn()
         defer { giveTurn() }
         channels = [:]
+        spare = nil
         input = nil
         output = nil
         handle = nil

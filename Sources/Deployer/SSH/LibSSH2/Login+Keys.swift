@@ -53,6 +53,41 @@ private let answerSignature:
     }
 
 extension LibSSH2Session {
+    /// Offers a key that the server has accepted before, and opens a channel right behind its signature: what follows the
+    /// request that lets us in belongs to the service behind it (RFC 4252, 5.3), which spares a round trip.
+    ///
+    /// With a server that no longer takes the key, or does not like this, nothing more can be done on the connection.
+    func offerWithChannel(_ candidate: Candidate, _ login: Login) async throws -> LoginStep {
+        opensBehindSignature = true
+        defer { opensBehindSignature = false }
+        let step = try await offer(candidate, login)
+        guard step == .accepted else {
+            let error = SSHError.lost(host: host, reason: "it refuses the key that it has taken before")
+            fail(error)
+            throw error
+        }
+        return step
+    }
+
+    /// Makes a call that offers a key to its end, and opens a channel once the signature is sent where that is wanted.
+    ///
+    /// - Parameter packets: how many it sends up to the signature; nil if it sends none
+    private func offering(signedAfter packets: UInt64?, _ call: (OpaquePointer) -> Int) async throws -> Int {
+        let step = "offering a key"
+        let before = handle?.sealedPackets ?? 0
+        let isSignedAt = opensBehindSignature ? packets.map { before + $0 } : nil
+        let code = try await complete(step, within: Login.answerLimit) { raw in
+            let code = call(raw)
+            let isSigned = isSignedAt != nil && handle?.sealedPackets == isSignedAt
+            return code == Int(LIBSSH2_ERROR_EAGAIN) && isSigned ? Self.isSigned : code
+        }
+        guard code == Self.isSigned else { return code }
+        openAheadLater()
+        return try await complete(step, within: Login.answerLimit, call)
+    }
+
+    private static var isSigned: Int { .max }
+
     func offer(_ candidate: Candidate, _ login: Login) async throws -> LoginStep {
         switch candidate.source {
         case .agent:
@@ -92,7 +127,8 @@ extension LibSSH2Session {
     /// - Returns: 0 for success, 1 if libssh2 waits for the signature, an error code otherwise
     private func sendKey(_ key: PublicKey, _ request: SignatureRequest, _ login: Login) async throws -> Int {
         let user = login.configuration.user
-        return try await complete("offering a key", within: Login.answerLimit) { raw in
+        let isAnswered = if case .given = request.state { true } else { false }
+        return try await offering(signedAfter: isAnswered ? 1 : nil) { raw in
             withExtendedLifetime(request) {
                 var abstract: UnsafeMutableRawPointer? = Unmanaged.passUnretained(request).toOpaque()
                 let code = libssh2_userauth_publickey(
@@ -105,7 +141,8 @@ extension LibSSH2Session {
     private func offerFile(_ path: String, passphrase: Secret?, _ login: Login) async throws -> Int {
         let user = login.configuration.user
         let words = (passphrase?.bytes ?? []).map { CChar(bitPattern: $0) } + [0]
-        return try await complete("offering a key", within: Login.answerLimit) { raw in
+        // The question whether the server takes the key, then the signature.
+        return try await offering(signedAfter: 2) { raw in
             Int(libssh2_userauth_publickey_fromfile_ex(raw, user, UInt32(user.utf8.count), nil, path, words))
         }
     }

@@ -24,9 +24,11 @@ struct Login: Sendable {
         guard let candidate = identities.candidates.first(where: { !refused.contains($0) }) else { return nil }
         if case .file(_, isEncrypted: true) = candidate.source { return nil }
         // A wrong guess costs two of the tries that the server allows, six as a rule.
-        let isSure = candidate.key != nil && candidate.key == memory.key(for: account)
-        return isSure || identities.candidates.count <= 3 ? candidate : nil
+        return isSure(candidate) || identities.candidates.count <= 3 ? candidate : nil
     }
+
+    /// True for the key with which the last login to this account has succeeded, and with nothing else besides.
+    func isSure(_ candidate: Candidate) -> Bool { candidate.key != nil && candidate.key == memory.key(for: account) }
 
     var methods: [String] {
         mayUseSecrets ? configuration.methods : configuration.methods.filter { $0 == "publickey" }
@@ -133,7 +135,13 @@ extension LibSSH2Session {
     ) async throws -> LoginStep {
         progress.tried.append(candidate.name)
         progress.offered.append(candidate)
-        let step = try await offer(candidate, login)
+        let step: LoginStep
+        // Compression would begin between the two.
+        if login.isSure(candidate), !login.configuration.compresses, !login.memory.goesStepByStep(login.account) {
+            step = try await offerWithChannel(candidate, login)
+        } else {
+            step = try await offer(candidate, login)
+        }
         if step == .accepted, let key = candidate.key { login.memory.remember(key, for: login.account) }
         // The server said good-bye within the call, which reports no more than a refusal.
         if step != .accepted, handle?.disconnectText.isEmpty == false {

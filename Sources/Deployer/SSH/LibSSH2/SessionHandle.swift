@@ -38,6 +38,9 @@ struct SessionHandle: ~Copyable {
         buffer.deallocate()
     }
 
+    /// Encrypted packets sent so far; the first is the request for the service that logs in.
+    var sealedPackets: UInt64 { notes.pointee.sealed }
+
     /// From here on, the server's answer to the one channel that is about to be opened is looked out for.
     func expectChannel() { notes.pointee.opening = 1 }
 

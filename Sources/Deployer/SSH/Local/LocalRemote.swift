@@ -23,8 +23,9 @@ struct LocalRemote: Remote {
     }
 
     func bridge(
-        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+        _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult {
+        let descriptor = try await socket()
         let upload = try CountedUpload(from: descriptor, onBytes)
         defer { upload.stop() }
         // Through pipes on both sides, as under sshd: nix-daemon cannot splice from one socket to another.

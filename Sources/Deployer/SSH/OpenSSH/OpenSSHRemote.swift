@@ -25,8 +25,9 @@ actor OpenSSHRemote: Remote {
     }
 
     func bridge(
-        _ words: [String], descriptor: Int32, onBytes: @escaping @Sendable (Int) -> Void
+        _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult {
+        let descriptor = try await socket()
         let upload = try CountedUpload(from: descriptor, onBytes)
         defer { upload.stop() }
         let request = OpenSSHRun.Request(

@@ -10,6 +10,9 @@ final class LoginMemory: Sendable {
         var keys: [String: PublicKey] = [:]
         var reasonsForSystemSSH: [String: String] = [:]
         var version: OpenSSHVersion?
+        var hasKerberosTicket: Bool?
+        /// Accounts of servers that want each request answered before the next.
+        var stepByStep: Set<String> = []
     }
     private let facts = Mutex(Facts())
     /// Held by a login that may ask, so that no other one's time runs out at the server while it waits for its turn.
@@ -49,6 +52,19 @@ final class LoginMemory: Sendable {
         facts.withLock { $0.version = version }
         return version
     }
+
+    /// Whether there is a Kerberos ticket, which is found out once.
+    func hasKerberosTicket(_ find: () async throws -> Bool) async throws -> Bool {
+        if let known = facts.withLock({ $0.hasKerberosTicket }) { return known }
+        let hasOne = try await find()
+        facts.withLock { $0.hasKerberosTicket = hasOne }
+        return hasOne
+    }
+
+    /// Whether logins to an account send nothing before the last request is answered.
+    func goesStepByStep(_ account: String) -> Bool { facts.withLock { $0.stepByStep.contains(account) } }
+
+    func goStepByStep(_ account: String) { facts.withLock { _ = $0.stepByStep.insert(account) } }
 
     func key(for destination: String) -> PublicKey? { facts.withLock { $0.keys[destination] } }
 
