@@ -31,7 +31,7 @@ let
     echo ${{version}} >${{home}}/${{profile}}.first
     echo activating ${{version}}
     sleep 0.$((RANDOM % 5 + 1)) 9>&-
-    ${{if builtins.substring 0 3 version == "bad" then "echo ${{version}} is bad >&2; exit 1" else ""}}
+    ${{if version == "bad1" || version == "bad2" then "echo ${{version}} is bad >&2; exit 1" else ""}}
     echo ${{version}} >${{home}}/${{profile}}.last
   '';
 in builtins.concatMap ({{ home, name }}: map (closure home name) {versions}) {profiles}
@@ -84,8 +84,10 @@ class Deploy:
             login = profile.user if node == 2 else "root"
             attributes = nodes.setdefault(lab.nodes[node].name, {"hostname": lab.nodes[node].name, "profiles": {}})
             attributes["profiles"][name] = {
-                "path": path, "user": profile.user, "sshUser": login, "profilePath": profile.link}
-        settings = {"confirmTimeout": confirm_timeout, "activationTimeout": 5, "magicRollback": magic_rollback}
+                "path": path, "user": profile.user, "sshUser": login, "profilePath": profile.link,
+                "healthCheck": f"! grep -q bad3 {profile.home}/{profile.name}.last"}
+        settings = {
+            "confirmTimeout": confirm_timeout, "activationTimeout": 5, "healthTimeout": 3, "magicRollback": magic_rollback}
         (folder / "deploy.nix").write_text(f"{{ deploy = {nix({**settings, 'nodes': nodes})}; }}\n")
         self.log = folder / "log"
         with open(self.log, "w") as log:

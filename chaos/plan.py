@@ -6,7 +6,8 @@ import random
 from faults import FAULTS, MOMENTS
 
 GOOD = [f"v{number}" for number in range(1, 6)]
-BAD = ["bad1", "bad2"]
+# The first two fail to activate, the third one's health check fails.
+BAD = ["bad1", "bad2", "bad3"]
 # How often a fault waits for each phase of the activation.
 WEIGHTS = dict(zip(MOMENTS, [3, 2, 3, 5, 6, 4, 1]))
 
