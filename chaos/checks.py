@@ -4,7 +4,7 @@ from deploys import CLAIMS, EXIT_CODES
 from lab import PROFILES
 
 # Left behind by nobody once there is a verdict.
-LEFTOVERS = ("canary-", "confirmed-", "expired-", "spare-", "script")
+LEFTOVERS = ("canary-", "confirmed-", "expired-", "revoked-", "revocation-", "spare-", "script")
 
 # What may be told although the disk has kept it from being written down, and what whoever finishes it may then write.
 UNWRITTEN = {
@@ -28,11 +28,8 @@ def new_records(node, profile, before):
     return [record for record in profile.records(node) if record["id"] not in before.ids]
 
 
-def profile_problems(node, profile, before, names, was_frozen):
-    """Link, generations, journal and what is active, held against each other.
-
-    `names` is the version of each closure; `was_frozen` is true where the state was read-only for a while.
-    """
+def profile_problems(node, profile, before, names):
+    """Link, generations, journal and what is active, held against each other; `names` is the version of each closure."""
     current, generations = profile.current(node), profile.generations(node)
     for name, path in before.generations.items():
         if generations.get(name) != path:
@@ -62,8 +59,7 @@ def profile_problems(node, profile, before, names, was_frozen):
     if together.exists():
         yield f"these began while another activation ran: {together.read_text().split()}"
     state = node.path(profile.state)
-    # Where nothing could be written, nothing could be cleared either; the next deploy does.
-    if state.exists() and not was_frozen:
+    if state.exists():
         for entry in state.iterdir():
             if entry.name.startswith(LEFTOVERS):
                 yield f"{entry.name} was left behind"

@@ -118,7 +118,7 @@ def second_deploy(run, blow, node):
     return True
 
 
-FULL, READ_ONLY = "full state disk", "read-only state"
+FULL, READ_ONLY, POWER_LOSS = "full state disk", "read-only state", "power loss"
 GUARDED = ("staged", "setting", "script", "awaiting", "rolling back")
 FAULTS = {
     "guardian killed": killing("guardian", moments=GUARDED),
@@ -135,7 +135,7 @@ FAULTS = {
     "link cut, long": tool("cut", "heal", True),
     "sshd down, short": tool("sshd-stop", "sshd-start", False),
     "sshd down, long": tool("sshd-stop", "sshd-start", True),
-    "power loss": tool("kill", "boot", False, is_alone=True),
+    POWER_LOSS: tool("kill", "boot", False, is_alone=True),
     FULL: Fault(fill, empty, True, is_alone=True),
     READ_ONLY: Fault(freeze, lambda run, blow, node: node.thaw(), True, is_alone=True),
     "deploy killed": signaling(signal.SIGKILL),

@@ -6,7 +6,7 @@ import traceback
 
 import checks
 from deploys import Deploy
-from faults import FAULTS, FULL, MOMENTS, READ_ONLY, ROLES
+from faults import FAULTS, FULL, MOMENTS, POWER_LOSS, READ_ONLY, ROLES
 from lab import PROFILES
 
 # How long a deploy may take, and how long the nodes may then need to come to rest; generous, for a loaded machine.
@@ -61,6 +61,7 @@ class Run:
         if not any(self.struck.values()) and codes[0][1] != (4 if self.plan.is_bad or self.was_late else 0):
             self.problems.append(f"nothing struck it, but deploy ended with {codes[0][1]}: {self.deploy.text[-2000:]}")
         self.settle()
+        self.clear_up()
         self.look_at_profiles()
         self.unwind()
         return self.problems
@@ -177,10 +178,19 @@ class Run:
             return
         if self.plan.settled_by == "the agent":
             for place in places:
-                node, profile = self.place(place)
-                node.run(f"$(ls -d /nix/store/*/bin/activate | tail -n 1) recover --profile-path {profile.link}", profile.user, check=False)
+                self.recover(*self.place(place))
         else:
             self.redeploy({place: "v1" for place in places})
+
+    def clear_up(self):
+        """What a node does at its boot, for what a power loss or a disk that nobody could write to left no time or room for."""
+        struck = {blow.node for blow in self.struck if self.struck[blow] and blow.fault in (FULL, READ_ONLY, POWER_LOSS)}
+        for number in struck:
+            for profile in PROFILES.values():
+                self.recover(self.lab.nodes[number], profile)
+
+    def recover(self, node, profile):
+        node.run(f"$(ls -d /nix/store/*/bin/activate | tail -n 1) recover --profile-path {profile.link}", profile.user, check=False)
 
     def redeploy(self, versions):
         """A deploy that nothing disturbs has to succeed, whatever was there before."""
@@ -192,8 +202,7 @@ class Run:
     def look_at_profiles(self):
         for place, before in self.befores.items():
             node, profile = self.place(place)
-            frozen = any(blow.fault == READ_ONLY and (blow.node, blow.profile) == place for blow in self.struck)
-            for problem in checks.profile_problems(node, profile, before, self.names, frozen):
+            for problem in checks.profile_problems(node, profile, before, self.names):
                 self.problems.append(f"{node.name}.{profile.name}: {problem}")
 
     def unwind(self):

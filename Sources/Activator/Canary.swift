@@ -54,8 +54,7 @@ struct PrivateCanary: Sendable {
     }
 
     func clear() {
-        let names = [record.canary, record.confirmed, record.expired, record.revoked, record.revocation]
-        for name in names { folder.remove(name) }
+        for name in record.canaryNames { folder.remove(name) }
     }
 
     private func take(_ name: String) throws(SystemError) -> Bool {

@@ -79,6 +79,7 @@ struct Record: Sendable, Codable, Equatable {
     var revoked: String { "revoked-\(id)" }
     /// Holds why it was.
     var revocation: String { "revocation-\(id)" }
+    var canaryNames: [String] { [canary, confirmed, expired, revoked, revocation] }
 }
 
 extension Record {

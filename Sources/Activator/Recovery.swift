@@ -12,7 +12,11 @@ struct Recovery: Sendable {
     /// - Parameter background: return once a guardian has taken it up, and holds the lock
     static func recover(_ link: ProfileLink, _ reporter: Reporter, background: Bool) async throws -> ExitCode {
         guard let folder = try StateFolder.find(beside: link) else { return .done }
-        guard let record = try Journal(folder: folder).read(), !record.isFinished else { return .done }
+        guard let record = try Journal(folder: folder).read() else { return .done }
+        guard !record.isFinished else {
+            try clearUp(after: record, link, in: folder)
+            return .done
+        }
         guard let lock = try ProfileLock.tryTake(in: folder, for: record.holder) else {
             // Let go of meanwhile: then it was the record's until now.
             reporter.send(.locked(try ProfileLock.holder(in: folder) ?? record.holder))
@@ -37,6 +41,20 @@ struct Recovery: Sendable {
             reporter.send(.warning("\(error)"))
             return .unknown
         }
+    }
+
+    /// Takes away what a guardian left that had its verdict and no time for more: as after a power loss, or on a disk that
+    /// was read-only just then.
+    private static func clearUp(after record: Record, _ link: ProfileLink, in folder: StateFolder) throws {
+        let names =
+            Journal.Spare.allCases.map(\.rawValue) + record.canaryNames + [RunningScript.fileName]
+            + (record.report?.verdict == .stuck ? [] : Roots.names)
+        guard names.contains(where: folder.contains),
+            let lock = try ProfileLock.tryTake(in: folder, for: record.holder)
+        else { return }
+        defer { lock.end() }
+        let dead = try Guardian(link, currentEnvironment(), events: EventLog(), unlock: {})
+        if let verdict = dead.record.report?.verdict { dead.clearUp(verdict) }
     }
 
     /// Has a guardian of its own finish it, so that this too outlives our session. The lock stays the caller's as well,

@@ -8,7 +8,7 @@ struct Roots: Sendable {
     let nix: Nix
 
     /// As `nix-store --add-root` numbers them.
-    private static let names = ["root", "root-2", "root-3", "root-4"]
+    static let names = ["root", "root-2", "root-3", "root-4"]
 
     /// Holds what the record names. Failing is only said: it matters where a collection runs in the same minutes.
     func hold(_ record: Record, _ events: EventLog) async {

@@ -65,6 +65,21 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
 
+        @Test func whatWasLeftBehindAfterAVerdictIsTakenAway() async throws {
+            let request = try await node.deploy(try await node.tracing("new"))
+            let clean = Set(try FileManager.default.contentsOfDirectory(atPath: node.state))
+            let nonce = try #require(request.session?.nonce)
+            for name in ["spare-undo", "spare-verdict", "script", "confirmed-\(nonce)", "revocation-\(nonce)"] {
+                try "left".write(toFile: "\(node.state)/\(name)", atomically: false, encoding: .utf8)
+            }
+            #expect(symlink(request.closure, "\(node.state)/root-2") == 0)
+            let end = try await node.run(.recover([node.location]))
+            #expect(end.exit == .code(0))
+            #expect(Set(try FileManager.default.contentsOfDirectory(atPath: node.state)) == clean)
+            #expect(try node.journal()?.state == .committed)
+            #expect(node.traced == ["new boot=0"])
+        }
+
         /// As where a whole login is ended: also those die who finish the work of the dead.
         @Test func whereAllDieNoVerdictIsTold() async throws {
             let killer =
