@@ -103,13 +103,14 @@ final class HoldingRelay: Sendable {
         Thread.detachNewThread { [self] in
             var clear = ClearPackets()
             Self.read(client) { bytes in
-                Self.write(bytes, to: server)
                 let sealed = clear.sealed(of: bytes)
                 let met = state.withLock { state in
                     if clear.areOver, state.keepsBackSealed { state.keepsBack = true }
                     state.sent += sealed
                     return state.takeMet()
                 }
+                // Only now: the answer to it may have to be kept back already.
+                Self.write(bytes, to: server)
                 for one in met { one.set(true) }
             }
             shutdown(server, Int32(SHUT_WR))
