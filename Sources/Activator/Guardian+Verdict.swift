@@ -36,10 +36,27 @@ extension Guardian {
         } catch {
             events.send(.warning("that it rolls back could not be written down: \(error)"))
         }
+        let past = record.rebootInWords.map { [$0] } ?? []
         do {
-            return .undone(note: try await work.undo(record))
+            let end = try await work.undo(record)
+            let notes = past + end.notes
+            let note = notes.isEmpty ? nil : notes.joined(separator: "; ")
+            return end.isWhole ? .undone(note: note) : .undoneInPart(note: note ?? "not all that has to run does")
         } catch {
-            return .undoFailed("\(error)")
+            return .undoFailed((past + ["\(error)"]).joined(separator: "; "))
+        }
+    }
+
+    /// Returns only if the machine goes on to run.
+    mutating func reboot(_ why: String) async -> Activation.Event {
+        do {
+            try await work.prepareReboot(record)
+            record.reboot = Record.Reboot(bootID: bootID, why: Record.bounded(why, 300))
+            try save()
+            events.send(.rebooting(reason: why, seconds: StandardLimits.reboot))
+            return .rebootFailed("\(try await work.reboot())")
+        } catch {
+            return .rebootFailed("it was not rebooted: \(error)")
         }
     }
 

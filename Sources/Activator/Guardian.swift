@@ -72,7 +72,8 @@ struct Guardian {
             await work.endPredecessor()
             // What was confirmed of a plain system was that it ran, which a restart has ended.
             let confirmed = canary.isConfirmed && (wasThisBoot || !record.policy.setsProfileLast)
-            let remains = Activation.Remains(state: record.state, isConfirmed: confirmed, reason: record.reason)
+            let remains = Activation.Remains(
+                state: record.state, isConfirmed: confirmed, reason: record.reason, hasRebooted: record.reboot != nil)
             (machine, effect) = Activation.resuming(remains, record.policy)
         }
         while let current = effect {
@@ -96,6 +97,7 @@ struct Guardian {
         case .setBoot: await setBoot()
         case .commit: commit()
         case .undo: await undo()
+        case .reboot(let why): await reboot(why)
         case .conclude(let verdict, let reason, let rollbackFailure):
             conclude(verdict, reason, rollbackFailure)
         }

@@ -14,7 +14,8 @@ enum Help {
                    [--magic-rollback] [--auto-rollback] [--dry-activate] [--boot]
                    [--nonce HEX [--deployer TEXT] [--activation-timeout SECONDS]
                    [--on-partial-failure rollback|warn] [--wait-lock SECONDS]
-                    [--health-check COMMAND]… [--health-timeout SECONDS] [--critical-unit UNIT]…]
+                    [--health-check COMMAND]… [--health-timeout SECONDS] [--critical-unit UNIT]…
+                    [--reboot-if-stuck]]
                    with --nonce: events as JSON lines on standard output
           confirm  PROFILE --nonce HEX [--observe [--await-start]]
                    confirm it, wait for the verdict and print it; with --observe only see how it goes, up to the

@@ -20,16 +20,28 @@ struct NodeChanges: NodeWork {
         try await generations.set(record.closure)
     }
 
-    func undo(_ record: Record) async throws -> String? {
+    func undo(_ record: Record) async throws -> UndoEnd {
+        if record.reboot?.bootID == record.bootID { await reboot.waitIfBegun() }
         let units = UnitsAfterRollback(record: record, systemd: Systemd(nix.environment), events: events)
         do {
-            let note = try await Rollback(record: record, generations: generations, events: events).run()
-            let notes = [note].compactMap { $0 } + (await units.notes())
-            return notes.isEmpty ? nil : notes.joined(separator: "; ")
+            let note = try await rollback(record).run()
+            var end = await units.see()
+            end.notes = [note].compactMap { $0 } + end.notes
+            return end
         } catch {
             // Then they are needed most.
-            throw FailedRollback(cause: error, notes: await units.notes())
+            throw FailedRollback(cause: error, notes: await units.see().notes)
         }
+    }
+
+    func prepareReboot(_ record: Record) async throws { try await rollback(record).makeBootable() }
+
+    func reboot() async throws -> RebootError { try await reboot.run() }
+
+    private var reboot: Reboot { Reboot(systemd: Systemd(nix.environment)) }
+
+    private func rollback(_ record: Record) -> Rollback {
+        Rollback(record: record, generations: generations, events: events)
     }
 
     func release(_ record: Record, _ verdict: Verdict) {

@@ -19,13 +19,28 @@ protocol NodeWork: Sendable {
     /// - Returns: why it failed; nil if it did not
     func setBoot(_ record: Record) async throws -> String?
     /// Puts back what the record says was begun.
+    func undo(_ record: Record) async throws -> UndoEnd
+    /// Sees to it that what was put back is what boots next.
     ///
-    /// - Returns: what a person should know about it; nil for a plain success
-    func undo(_ record: Record) async throws -> String?
+    /// - Throws: why the machine must not be rebooted, or cannot be
+    func prepareReboot(_ record: Record) async throws
+    /// Reboots the machine, which ends this process.
+    ///
+    /// - Returns: that the machine still runs
+    /// - Throws: why it would not
+    func reboot() async throws -> RebootError
     /// What is not as planned once all is done; nil if everything is.
     func deviation(_ record: Record) -> String?
     /// Lets go of what was held.
     func release(_ record: Record, _ verdict: Verdict)
+}
+
+/// How a rollback ended that did not fail.
+struct UndoEnd: Sendable, Equatable {
+    /// What a person should know about it; empty for a plain success.
+    var notes: [String] = []
+    /// False if a unit that has to run does not.
+    var isWhole = true
 }
 
 /// How a closure's activation ended.

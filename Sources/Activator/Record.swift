@@ -21,6 +21,13 @@ struct Record: Sendable, Codable, Equatable {
         var bootStarted = false
     }
 
+    /// A reboot of the machine, the last resort of a rollback.
+    struct Reboot: Sendable, Codable, Equatable {
+        /// Of the boot in which it was begun.
+        var bootID: String
+        var why: String
+    }
+
     static let newestVersion = 1
 
     var version = newestVersion
@@ -65,6 +72,8 @@ struct Record: Sendable, Codable, Equatable {
     var needsReboot = false
     /// Why it is rolled back.
     var reason: String?
+    /// Written down before it is begun; nil for none.
+    var reboot: Reboot?
     var report: VerdictReport?
     /// The activation's last lines of output.
     var lastLines: [String] = []
@@ -105,6 +114,7 @@ extension Record {
         healthCheck = request.session?.healthCheck
         criticalUnits = request.session.flatMap { $0.criticalUnits.isEmpty ? nil : $0.criticalUnits }
         policy.checksHealth = healthCheck != nil
+        policy.rebootsIfStuck = request.session?.rebootIfStuck == true && geteuid() == 0
         tempPath = request.tempPath
         deployer = request.deployer
         self.client = client

@@ -119,6 +119,7 @@ extension AgentEvent {
                 (.info, "Waiting for confirmation event... (\(seconds) s)"),
             ]
         case .rollingBack(let reason): [(.warn, "De-activating due to error: \(reason)")]
+        case .rebooting(let reason, _): [(.warn, "Rebooting into what was put back: \(reason)")]
         case .verdict(let report): report.logLines
         }
     }

@@ -7,7 +7,7 @@ struct Rollback: Sendable {
     let generations: Generations
     let events: EventLog
 
-    private var link: ProfileLink { generations.link }
+    var link: ProfileLink { generations.link }
     private var progress: Record.Progress { record.progress }
     /// Whoever gave the activation all the time in the world still wants the node back.
     var limit: Duration { .seconds(record.activationTimeout ?? StandardLimits.activation) }
@@ -132,7 +132,7 @@ struct Rollback: Sendable {
         return "the running system is \(running.path), not that of \(previous.text)"
     }
 
-    private func run(_ words: [String], _ mode: Script.Mode, at location: String? = nil) async throws {
+    func run(_ words: [String], _ mode: Script.Mode, at location: String? = nil) async throws {
         let script = Script(
             ScriptLauncher.words(words, link), at: location ?? link.path, mode, tempPath: record.tempPath, limit: limit,
             generations.nix.environment)

@@ -4,7 +4,7 @@ import Shared
 ///
 /// Whoever carries the effects out answers each with one event. What does not fit the phase is ignored, so that no
 /// order of events can lead to two verdicts.
-struct Activation: Sendable, Equatable {
+struct Activation: Sendable, Hashable {
     /// What a closure is.
     enum Kind: String, Sendable, Codable {
         /// Has a script of its own, which finds the profile on the closure.
@@ -21,6 +21,8 @@ struct Activation: Sendable, Equatable {
         var kind = Kind.wrapped
         /// Nil, as in journals from before there were health checks, for no.
         var checksHealth: Bool?
+        /// Nil for no.
+        var rebootsIfStuck: Bool?
 
         /// Boot has nothing to confirm yet.
         var needsConfirmation: Bool { magicRollback && !boot }
@@ -31,6 +33,8 @@ struct Activation: Sendable, Equatable {
     enum Phase: Sendable, Hashable {
         case staged, settingProfile, runningScript, checkingHealth, makingCanary, awaiting, settingBoot, committing
         case rollingBack(reason: String)
+        /// With how it ends if the machine cannot be rebooted.
+        case rebooting(instead: Verdict, reason: String, failure: String?)
         case ended(Verdict)
     }
 
@@ -53,7 +57,11 @@ struct Activation: Sendable, Equatable {
         case commitFailed(String)
         /// All that was done is undone; the note says what a person should know about it.
         case undone(note: String?)
+        /// It is, but what has to run then does not.
+        case undoneInPart(note: String)
         case undoFailed(String)
+        /// The machine still runs. Of a reboot that takes place only whoever resumes hears.
+        case rebootFailed(String)
     }
 
     enum Effect: Sendable, Hashable {
@@ -63,13 +71,21 @@ struct Activation: Sendable, Equatable {
         /// Write the verdict `committed` down; it holds from then on.
         case commit
         case undo
+        /// Write down why, then have the machine boot what was put back.
+        case reboot(why: String)
         case conclude(Verdict, reason: String?, rollbackFailure: String? = nil)
     }
 
     let policy: Policy
     private(set) var phase = Phase.staged
+    /// Once at most, so that a machine never reboots in a circle.
+    private var mayReboot: Bool
 
-    init(_ policy: Policy) { self.policy = policy }
+    init(_ policy: Policy) {
+        self.policy = policy
+        // What was for the next boot only must not be what brings it about.
+        mayReboot = policy.rebootsIfStuck == true && !policy.boot
+    }
 
     /// Takes an event in; nil if nothing follows from it in this phase.
     mutating func handle(_ event: Event) -> Effect? {
@@ -94,7 +110,14 @@ struct Activation: Sendable, Equatable {
         case (.committing, .commitWritten): return end(.committed, nil)
         case (.committing, .commitFailed(let reason)): return rollBack(reason)
         case (.rollingBack(let reason), .undone(let note)): return end(.rolledBack, join(reason, note))
-        case (.rollingBack(let reason), .undoFailed(let failure)): return end(.stuck, reason, failure)
+        case (.rollingBack(let reason), .undoneInPart(let note)):
+            return reboot(why: note, insteadOf: .rolledBack, "\(reason); \(note)")
+        case (.rollingBack(let reason), .undoFailed(let failure)):
+            return reboot(why: failure, insteadOf: .stuck, reason, failure)
+        case (.rebooting(let verdict, let reason, .some(let failure)), .rebootFailed(let why)):
+            return end(verdict, reason, "\(failure); \(why)")
+        case (.rebooting(let verdict, let reason, nil), .rebootFailed(let why)):
+            return end(verdict, "\(reason); \(why)")
         default: return nil
         }
     }
@@ -116,6 +139,15 @@ struct Activation: Sendable, Equatable {
 
     private mutating func rollBack(_ reason: String) -> Effect { enter(.rollingBack(reason: reason), .undo) }
 
+    /// The last resort, where it is wanted and was not tried yet.
+    private mutating func reboot(
+        why: String, insteadOf verdict: Verdict, _ reason: String, _ failure: String? = nil
+    ) -> Effect {
+        guard mayReboot else { return end(verdict, reason, failure) }
+        mayReboot = false
+        return enter(.rebooting(instead: verdict, reason: reason, failure: failure), .reboot(why: why))
+    }
+
     private mutating func end(_ verdict: Verdict, _ reason: String?, _ failure: String? = nil) -> Effect {
         enter(.ended(verdict), .conclude(verdict, reason: reason, rollbackFailure: failure))
     }
@@ -131,11 +163,14 @@ extension Activation {
         var isConfirmed: Bool
         /// Why it was being rolled back, if it was.
         var reason: String?
+        /// A reboot was begun already.
+        var hasRebooted = false
     }
 
     /// Takes over an interrupted activation. What was not committed is undone, unless the user wants neither rollback.
     static func resuming(_ remains: Remains, _ policy: Policy) -> (Activation, Effect?) {
         var machine = Activation(policy)
+        if remains.hasRebooted { machine.mayReboot = false }
         let effect: Effect?
         switch remains.state {
         case .staged: effect = machine.end(.failed, "interrupted before anything was changed")
@@ -159,7 +194,7 @@ extension Activation {
         case .settingProfile where !policy.setsProfileLast: .activating
         // Not committed until that is written down; until then it stands where it was confirmed.
         case .settingProfile, .settingBoot, .committing: policy.needsConfirmation ? .awaitingConfirmation : .activating
-        case .rollingBack: .rollingBack
+        case .rollingBack, .rebooting: .rollingBack
         case .ended(.committed): .committed
         case .ended(.rolledBack): .rolledBack
         case .ended(.failed): .failed

@@ -23,6 +23,7 @@ struct Status: Sendable {
             secondsLeft: record.secondsLeft)
         activation.lastLines = record.lastLines
         activation.isForBoot = record.policy.boot ? true : nil
+        activation.rebootedFor = record.reboot?.why
         var status = ProfileStatus(
             profile: link.path, generation: generation, activation: activation, holder: holder)
         status.system = ProfileStatus.System(generation: generation, before: record.runningSystem)

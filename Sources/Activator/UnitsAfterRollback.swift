@@ -13,34 +13,37 @@ struct UnitsAfterRollback: Sendable {
     let systemd: Systemd
     let events: EventLog
 
-    /// What a person should know of them; empty where all is well, or nothing was run that could have touched them.
-    func notes() async -> [String] {
-        guard record.progress.scriptStarted, !record.policy.boot else { return [] }
-        var notes: [String] = []
+    /// Nothing to tell where all is well, or nothing was run that could have touched them.
+    func see() async -> UndoEnd {
+        var found = UndoEnd()
+        guard record.progress.scriptStarted, !record.policy.boot else { return found }
         let end = ContinuousClock.now + Self.limit
         for unit in record.criticalUnits ?? [] {
-            let note =
-                ContinuousClock.now < end
-                ? await seeTo(unit) : "nobody could see to \(unit): those before it took too long"
-            if let note { notes.append(note) }
+            if ContinuousClock.now < end {
+                await see(to: unit, &found)
+            } else {
+                found.notes.append("nobody could see to \(unit): those before it took too long")
+            }
         }
-        if let note = await failedUnits() { notes.append(note) }
-        return notes
+        if let note = await failedUnits() { found.notes.append(note) }
+        return found
     }
 
     /// Starts a unit unless it runs.
-    private func seeTo(_ unit: String) async -> String? {
+    private func see(to unit: String, _ found: inout UndoEnd) async {
         guard let state = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit) else {
-            return "nobody could see to \(unit): systemctl does not answer"
+            return found.notes.append("nobody could see to \(unit): systemctl does not answer")
         }
-        if state.exit.isSuccess || trimmed(state.text) == "reloading" { return nil }
+        if state.exit.isSuccess || trimmed(state.text) == "reloading" { return }
         // A unit that failed too often in too short a time is not started again before that.
         _ = await systemd.run(["reset-failed", "--", unit], limit: FailedUnits.timeLimit)
         guard let start = await systemd.run(["start", "--", unit], limit: Self.startLimit), start.exit.isSuccess else {
             let reason = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit)
-            return "\(unit), which is critical, does not start (\(reason.map { trimmed($0.text) } ?? "unknown"))"
+            found.isWhole = false
+            return found.notes.append(
+                "\(unit), which is critical, does not start (\(reason.map { trimmed($0.text) } ?? "unknown"))")
         }
-        return "\(unit), which is critical, did not run and was started"
+        found.notes.append("\(unit), which is critical, did not run and was started")
     }
 
     /// Those that are failed now, where the profile is one that sets up units.

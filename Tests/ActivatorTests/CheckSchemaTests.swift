@@ -70,7 +70,7 @@ struct CheckSchemaTests {
     @Test func everySettingOfTheSchemaIsDescribed() throws {
         let schema = try JSONDecoder().decode(CheckJSON.self, from: Data(contentsOf: interface))
         let sets = ["settings", "node", "profile"].compactMap { schema["$defs"]?[$0]?["properties"]?.members }
-        #expect(sets.map(\.count) == [19, 3, 2])
+        #expect(sets.map(\.count) == [20, 3, 2])
         for (name, setting) in sets.flatMap({ $0 }) {
             #expect(setting["description"]?.text?.hasSuffix(".") == true, "\(name)")
         }

@@ -11,13 +11,17 @@ private final class SimulatedNode: NodeWork {
         var generation: Generation?
         var running: String
         var boots: String
+        var reboots = 0
     }
 
     let disk: SimulatedDisk
+    /// Whether nothing can be undone in a boot.
+    let isStubborn: @Sendable (String) -> Bool
     private let state: Mutex<Facts>
 
-    init(_ facts: Facts, _ disk: SimulatedDisk) {
+    init(_ facts: Facts, _ disk: SimulatedDisk, isStubborn: @escaping @Sendable (String) -> Bool = { _ in false }) {
         self.disk = disk
+        self.isStubborn = isStubborn
         state = Mutex(facts)
     }
 
@@ -53,14 +57,28 @@ private final class SimulatedNode: NodeWork {
         return nil
     }
 
+    func prepareReboot(_ record: Record) async throws {
+        try change {
+            $0.generation = record.previous
+            $0.boots = record.previous?.path ?? ""
+        }
+    }
+
+    func reboot() async throws -> RebootError {
+        try change { $0.reboots += 1 }
+        disk.stop()
+        throw RebootError.noSystemd
+    }
+
     /// Only what the record knows of.
-    func undo(_ record: Record) async throws -> String? {
+    func undo(_ record: Record) async throws -> UndoEnd {
+        if isStubborn(record.bootID) { throw RebootError.bootFailed("the old system does not start") }
         let old = record.previous?.path ?? ""
         if record.progress.settingProfile { try change { $0.generation = record.previous } }
         if record.progress.scriptStarted { try change { $0.running = old } }
         let touchedBoot = record.policy.kind == .wrapped ? record.progress.scriptStarted : record.progress.bootStarted
         if touchedBoot { try change { $0.boots = old } }
-        return nil
+        return UndoEnd()
     }
 }
 
@@ -109,8 +127,11 @@ private final class SimulatedNode: NodeWork {
     }
 
     /// Stages and carries an activation, until the machine stops or there is a verdict.
-    private func live(_ disk: SimulatedDisk, _ policy: Activation.Policy) async throws -> (Verdict?, Facts) {
-        let node = SimulatedNode(Self.old, disk)
+    private func live(
+        _ disk: SimulatedDisk, _ policy: Activation.Policy,
+        isStubborn: @escaping @Sendable (String) -> Bool = { _ in false }
+    ) async throws -> (Verdict?, Facts) {
+        let node = SimulatedNode(Self.old, disk, isStubborn: isStubborn)
         do {
             try Journal(folder: folder(disk)).begin(try record(policy, id: "new"))
         } catch  where disk.isStopped {
@@ -122,13 +143,16 @@ private final class SimulatedNode: NodeWork {
     }
 
     /// As the next agent does; where there is a verdict, as the watcher does that sees the guardian die after it.
-    private func recover(_ disk: SimulatedDisk, _ facts: Facts, bootID: String) async throws -> Facts {
-        let node = SimulatedNode(facts, disk)
+    private func recover(
+        _ disk: SimulatedDisk, _ facts: Facts, bootID: String,
+        isStubborn: @escaping @Sendable (String) -> Bool = { _ in false }
+    ) async throws -> Facts {
+        let node = SimulatedNode(facts, disk, isStubborn: isStubborn)
         guard let record = try Journal(folder: folder(disk)).read() else { return facts }
         var guardian = try #require(try guardian(node, bootID: bootID))
         if record.isFinished {
             guardian.clearUp(try #require(record.report?.verdict))
-            return facts
+            return node.facts
         }
         _ = await guardian.run(.resume)
         return node.facts
@@ -199,6 +223,50 @@ private final class SimulatedNode: NodeWork {
             stops += 1
         }
         #expect(stops > 30)
+    }
+
+    /// The first boot's rollback never succeeds; a later one's does, or does not either.
+    @Test(arguments: [true, false], [Activation.Kind.wrapped, .system])
+    func everyStopLeadsToOneRebootAtMost(isCured: Bool, kind: Activation.Kind) async throws {
+        let policy = Activation.Policy(
+            magicRollback: true, autoRollback: true, boot: false, kind: kind, rebootsIfStuck: true)
+        let before = try before()
+        let isStubborn = { @Sendable (boot: String) in boot == "first" || !isCured }
+        var verdicts: Set<Verdict> = []
+        var stop = 0
+        while true {
+            let disk = disk(before, stopAt: stop, isConfirmed: false)
+            let (_, facts) = try await live(disk, policy, isStubborn: isStubborn)
+            // A machine that reboots leaves nothing that still runs.
+            for left in remains(disk, facts) where facts.reboots == 0 || left.bootID != "first" {
+                var left = left
+                // As often as it takes; without a reboot in a circle that is not for ever.
+                for boot in 2... {
+                    let next = self.disk(left.image, isConfirmed: false)
+                    left.facts = try await recover(next, left.facts, bootID: left.bootID, isStubborn: isStubborn)
+                    left.image = next.afterKill
+                    try #require(boot < 6 && left.facts.reboots <= 1)
+                    guard next.isStopped else { break }
+                    left.facts.running = left.facts.boots
+                    left.bootID = "boot \(boot)"
+                }
+                let record = try #require(try Journal(folder: folder(SimulatedDisk(left.image))).read())
+                guard record.id == "new" else { continue }
+                let verdict = try #require(record.report?.verdict)
+                verdicts.insert(verdict)
+                if left.facts.reboots == 1 {
+                    #expect(record.reboot != nil)
+                    #expect(verdict == (isCured ? .rolledBack : .stuck))
+                    #expect(record.report?.rollbackFailure?.contains("it has been rebooted") == (isCured ? nil : true))
+                    #expect(record.report?.reason?.contains("it has been rebooted") == isCured)
+                    if isCured { #expect(left.facts.generation == Self.old.generation && left.facts.boots == "/old") }
+                }
+            }
+            if facts.reboots == 1 { break }
+            stop += 1
+        }
+        #expect(stop > 10)
+        #expect(verdicts == (isCured ? [.failed, .rolledBack, .stuck] : [.failed, .stuck]))
     }
 
     /// What the other tests look for can be found.

@@ -152,6 +152,7 @@ extension AgentTests {
         @Test func anOlderRecordIsRead() throws {
             let policy = #"{"autoRollback":true,"boot":false,"kind":"wrapped","magicRollback":true}"#
             #expect(try JSONLine.decode(Activation.Policy.self, from: policy).checksHealth == nil)
+            #expect(try JSONLine.decode(Activation.Policy.self, from: policy).rebootsIfStuck == nil)
         }
     }
 }

@@ -93,6 +93,7 @@ extension AgentTests {
             record.criticalUnits = Array(repeating: unit, count: 16)
             record.progress.failedUnits = Array(repeating: unit, count: FailedUnits.unitLimit)
             record.reason = Record.bounded(reason)
+            record.reboot = Record.Reboot(bootID: currentBootID(), why: Record.bounded(reason, 300))
             record.report = VerdictReport(
                 .stuck, generation: nil, reason: record.reason, rollbackFailure: record.reason)
             #expect(try JSONLine.encode(record).utf8.count <= Journal.Spare.size)

@@ -53,6 +53,10 @@ final class SimulatedDisk: FileOperations {
     }
 
     var isStopped: Bool { state.withLock { $0.isStopped } }
+
+    /// Stops the machine here.
+    func stop() { state.withLock { $0.stopAt = $0.steps } }
+
     var steps: Int { state.withLock { $0.steps } }
 
     /// For what happens beside the folder: false once the machine has stopped.

@@ -9,16 +9,20 @@ private let events: [Event] = [
     .begin, .profileSet, .setFailed("a", linkMoved: false), .setFailed("b", linkMoved: true), .scriptSucceeded,
     .scriptFailed("c"), .healthy, .unhealthy("j"), .canaryMade, .canaryFailed("d"), .confirmed, .expired("e"), .bootSet,
     .bootFailed("i"),
-    .commitWritten, .commitFailed("f"), .undone(note: nil), .undone(note: "g"), .undoFailed("h"),
+    .commitWritten, .commitFailed("f"), .undone(note: nil), .undone(note: "g"), .undoneInPart(note: "k"),
+    .undoFailed("h"), .rebootFailed("l"),
 ]
 
 private let policies: [Activation.Policy] = [false, true].flatMap { magic in
     [false, true].flatMap { auto in
         [false, true].flatMap { boot in
             [Activation.Kind.wrapped, .system].flatMap { kind in
-                [nil, true].map {
-                    Activation.Policy(
-                        magicRollback: magic, autoRollback: auto, boot: boot, kind: kind, checksHealth: $0)
+                [nil, true].flatMap { health in
+                    [nil, true].map {
+                        Activation.Policy(
+                            magicRollback: magic, autoRollback: auto, boot: boot, kind: kind, checksHealth: health,
+                            rebootsIfStuck: $0)
+                    }
                 }
             }
         }
@@ -31,7 +35,7 @@ private let unfinished: [ProfileStatus.State] = [.staged, .activating, .awaiting
 private func reachable(_ policy: Activation.Policy) -> [(machine: Activation, event: Event, effect: Activation.Effect?)]
 {
     var steps: [(Activation, Event, Activation.Effect?)] = []
-    var seen: Set<Activation.Phase> = []
+    var seen: Set<Activation> = []
     var waiting = [Activation(policy)]
     for state in unfinished {
         for isConfirmed in [false, true] {
@@ -40,7 +44,7 @@ private func reachable(_ policy: Activation.Policy) -> [(machine: Activation, ev
         }
     }
     while let machine = waiting.popLast() {
-        guard seen.insert(machine.phase).inserted else { continue }
+        guard seen.insert(machine).inserted else { continue }
         for event in events {
             var next = machine
             let effect = next.handle(event)
@@ -82,10 +86,10 @@ func everyPhaseHasAWayToItsVerdict(policy: Activation.Policy) {
     for (machine, _, _) in reachable(policy) {
         if case .ended = machine.phase { continue }
         var waiting = [machine]
-        var seen: Set<Activation.Phase> = []
+        var seen: Set<Activation> = []
         var ends = false
         while let machine = waiting.popLast() {
-            guard seen.insert(machine.phase).inserted else { continue }
+            guard seen.insert(machine).inserted else { continue }
             if case .ended = machine.phase { ends = true }
             for event in events {
                 var next = machine
@@ -216,5 +220,44 @@ func whatIsUnhealthyIsAFailedActivation(policy: Activation.Policy) {
         }
         #expect(machine.state == .activating)
         #expect(effect == (policy.autoRollback ? .undo : .conclude(.left, reason: "j")))
+    }
+}
+
+@Test(arguments: policies)
+func aRebootIsTheLastResortAndBegunOnce(policy: Activation.Policy) {
+    let steps = reachable(policy)
+    let reboots = steps.filter { if case .reboot? = $0.effect { true } else { false } }
+    #expect(reboots.isEmpty == (policy.rebootsIfStuck != true || policy.boot))
+    for (machine, event, effect) in reboots {
+        #expect(event == .undoFailed("h") || event == .undoneInPart(note: "k"))
+        #expect(machine.state == .rollingBack)
+        #expect(effect == .reboot(why: event == .undoFailed("h") ? "h" : "k"))
+        // A machine that goes on to run ends as if it had not been asked; nothing but that ends it.
+        var next = machine
+        _ = next.handle(event)
+        #expect(next.state == .rollingBack)
+        for other in events where other != .rebootFailed("l") { #expect(next.handle(other) == nil) }
+        let end = next.handle(.rebootFailed("l"))
+        guard case .conclude(let verdict, let reason, let failure)? = end else {
+            Issue.record("\(String(describing: end))")
+            continue
+        }
+        #expect(verdict == (event == .undoFailed("h") ? .stuck : .rolledBack))
+        #expect(failure == (event == .undoFailed("h") ? "h; l" : nil))
+        #expect(reason?.hasSuffix("; k; l") == (event == .undoneInPart(note: "k")))
+    }
+}
+
+@Test(arguments: policies)
+func whoResumesAfterARebootBeginsNoOther(policy: Activation.Policy) {
+    let remains = Activation.Remains(state: .rollingBack, isConfirmed: false, reason: "x", hasRebooted: true)
+    for (event, verdict) in [(Event.undoFailed("h"), Verdict.stuck), (.undoneInPart(note: "k"), .rolledBack)] {
+        var (machine, effect) = Activation.resuming(remains, policy)
+        #expect(effect == .undo)
+        effect = machine.handle(event)
+        #expect(
+            effect
+                == .conclude(
+                    verdict, reason: verdict == .stuck ? "x" : "x; k", rollbackFailure: verdict == .stuck ? "h" : nil))
     }
 }

@@ -21,11 +21,12 @@ private let confirmLine =
 struct ProfileActivationTests {
     private func run(
         _ node: FakeNode, silence: Duration = Pulse.limit, firstWord: Duration = Preflight.answerLimit,
-        probe: String? = nil
+        probe: String? = nil, rebootIfStuck: Bool = false
     ) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)
         var profile = scene.profile
         profile.probe = probe
+        profile.rebootIfStuck = rebootIfStuck
         let activation = ProfileActivation(
             profile: profile, connection: scene.connection, connector: scene.connector, console: scene.console,
             mode: scene.mode, nonce: ActivationScene.nonce, tail: OutputTail(), silence: silence, firstWord: firstWord)
@@ -142,6 +143,30 @@ struct ProfileActivationTests {
             .on("status", .text(try JSONLine.encode(status) + "\n"))
             .on("recover", .events(.verdict(rolledBack)))
         #expect(report(try await run(node)) == rolledBack)
+    }
+
+    @Test func aNodeThatRebootsIsAskedOnceItIsBack() async throws {
+        let rebooting = AgentEvent.rebooting(reason: "x", seconds: 600)
+        let node = FakeNode()
+            .on("activate", .events(.started(previous: old), .rollingBack(reason: "x"), rebooting, breaks: true))
+            .on("confirm", FakeNode.Answer(breaks: true), .events(.verdict(rolledBack)))
+        node.refuse(3)
+        #expect(report(try await run(node, rebootIfStuck: true)) == rolledBack)
+        #expect(node.commands.first?.contains("--reboot-if-stuck") == true)
+        #expect(node.commands.last?.joined(separator: " ") == confirmLine + " --observe")
+    }
+
+    @Test func onlyANodeThatMayRebootIsWaitedForSoLong() {
+        var profile = ActivationScene.profile
+        let mode = ActivationMode(deployer: "alice@laptop")
+        #expect(profile.rebootLimit(mode) == .zero)
+        profile.rebootIfStuck = true
+        // A second rollback, and the reboot.
+        #expect(profile.rebootLimit(mode) == .seconds(240 + 300 + 600))
+        var boot = mode
+        boot.boot = true
+        #expect(profile.rebootLimit(boot) == .zero)
+        #expect(profile.activation(nonce: "00", boot).session?.rebootIfStuck == false)
     }
 
     // MARK: The probe

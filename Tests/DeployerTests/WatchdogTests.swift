@@ -20,6 +20,7 @@ struct WatchdogTests {
     @Test(arguments: [
         AgentEvent.started(previous: nil), .waitingForLock(holder, seconds: 600), .awaitingConfirmation(seconds: 600),
         .checkingHealth(seconds: 600), .rollingBack(reason: ""),
+        .rebooting(reason: "", seconds: 600),
     ])
     func itLetsTheNodeHaveItsTime(event: AgentEvent) async throws {
         let watchdog = Watchdog(activationTimeout: nil, grace: .zero)

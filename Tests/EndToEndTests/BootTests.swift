@@ -8,18 +8,18 @@ import Testing
     .timeLimit(.minutes(3)))
 struct BootTests {
     /// As the README says.
-    private static let install = """
+    private static let installation = """
         install -m 755 "$(ls -d /nix/store/*-deploy-swift-agent | head -n 1)/bin/activate" \
         /usr/local/sbin/deploy-swift-activate
         systemctl enable deploy-swift-recover.service
         systemd-analyze verify --man=no --recursive-errors=no deploy-swift-recover.service 2>&1 || true
         """
 
-    private func install(on node: Node) async throws {
+    static func install(on node: Node) async throws {
         let unit = "\(Lab.prefix ?? "")/share/deploy-swift/lib/deploy-swift-recover.service"
         let text = try #require(try? String(contentsOfFile: unit, encoding: .utf8))
         let target = "/etc/systemd/system/deploy-swift-recover.service"
-        let complaints = try await node.shell("cat >\(target) <<'END'\n\(text)END\n\(Self.install)")
+        let complaints = try await node.shell("cat >\(target) <<'END'\n\(text)END\n\(Self.installation)")
         // What `enable` says of the link that it makes does not count.
         #expect(!complaints.contains("deploy-swift-recover.service:"), "\(complaints)")
     }
@@ -27,7 +27,7 @@ struct BootTests {
     @Test func rootsProfileIsPutBackAndActivatedAgain() async throws {
         try await SystemdLab.withScene { scene in
             try await scene.deployed("one")
-            try await install(on: scene.node)
+            try await Self.install(on: scene.node)
             let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "600"])
             try await scene.node.waits(for: Script.isHeld)
             try await scene.lab.tool("cut", "web1")
@@ -51,7 +51,7 @@ struct BootTests {
         try await SystemdLab.withScene(options: ["--trust", "app"]) { scene in
             let app = AppProfile(scene: scene, sshUser: "app")
             try await app.deployed("one")
-            try await install(on: scene.node)
+            try await Self.install(on: scene.node)
             let run = try app.start("two", then: AppProfile.hold)
             try await scene.node.waits(for: AppProfile.isHeld)
             try await scene.lab.tool("kill", "web1")
@@ -68,7 +68,7 @@ struct BootTests {
     @Test func aMachineThatIsShutDownInTheWindowIsPutBackToo() async throws {
         try await SystemdLab.withScene { scene in
             try await scene.deployed("one")
-            try await install(on: scene.node)
+            try await Self.install(on: scene.node)
             let run = try scene.start("two", then: Script.hold)
             try await scene.node.waits(for: Script.isHeld)
             try await scene.node.shell("systemctl poweroff --no-block")
@@ -85,7 +85,7 @@ struct BootTests {
     @Test func anActivationThatStartsTheSSHServerDoesNotWaitForItself() async throws {
         try await SystemdLab.withScene { scene in
             try await scene.deployed("one", then: "systemctl restart ssh")
-            try await install(on: scene.node)
+            try await Self.install(on: scene.node)
             let run = try scene.start("two", then: Script.hold)
             try await scene.node.waits(for: Script.isHeld)
             try await scene.lab.tool("kill", "web1")

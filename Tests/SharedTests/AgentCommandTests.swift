@@ -54,6 +54,7 @@ private var everyCommand: [AgentCommand] {
     rich.session?.onPartialFailure = .warn
     rich.session?.waitLock = 30
     rich.session?.criticalUnits = ["ssh.service", "nginx"]
+    rich.session?.rebootIfStuck = true
     rich.session?.healthCheck = HealthCheck(["--help", "a b\nc=d; $x", ""], timeout: 7)
     var observing = ConfirmRequest(profile: profile, nonce: nonce)
     observing.observes = true

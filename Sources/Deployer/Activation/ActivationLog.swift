@@ -89,6 +89,10 @@ struct ActivationLog: Sendable {
             if phase == .healthCheck { console.report(.ended(activity(phase))) }
             console.report(.began(activity(.rollback)))
             say(.warn, "the node is rolling back: \(reason)")
+        case .rebooting(let reason, let seconds):
+            say(
+                .warn,
+                "the node reboots into what was put back: \(reason); it is asked again, for \(seconds) s at most")
         // Told once, by whoever settles the outcome: it may come over another connection.
         case .verdict: break
         }

@@ -34,10 +34,18 @@ struct ActivationWork: Sendable {
         return await activation.run()
     }
 
-    /// After a rollback; nil without one, and for a closure's own agent: it has no record to compare with, and its verdict
+    /// After a rollback, with the profile's probe too; nil without one, and for a closure's own agent: it has no record to compare with, and its verdict
     /// was read off the link already.
     func look(_ result: ProfileResult, _ connection: ReadyConnection, _ nonce: String) async -> RollbackFinding? {
-        guard result.outcome.isRolledBack, !connection.usesClosureAgent(for: result.profile) else { return nil }
+        guard result.outcome.isRolledBack else { return nil }
+        let finding = connection.usesClosureAgent(for: result.profile) ? nil : await check(result, connection, nonce)
+        if !mode.boot { await Probe.again(result.profile, console) }
+        return finding
+    }
+
+    private func check(
+        _ result: ProfileResult, _ connection: ReadyConnection, _ nonce: String
+    ) async -> RollbackFinding {
         let check = RollbackCheck(
             profile: result.profile, connection: connection, connector: connector, console: console, nonce: nonce,
             boot: mode.boot, tail: result.tail)

@@ -7,6 +7,7 @@ extension PlannedProfile {
         request.boot = mode.boot
         request.session?.onPartialFailure = onPartialFailure
         request.session?.criticalUnits = criticalUnits
+        request.session?.rebootIfStuck = rebootIfStuck && !mode.boot
         request.session?.waitLock = mode.waitLock
         request.session?.healthCheck = mode.boot ? nil : healthCheck
         return request
@@ -22,6 +23,12 @@ extension PlannedProfile {
     /// Seconds; the default holds only while the node waits for a confirmation afterwards.
     func activationTimeout(_ mode: ActivationMode) -> Int? {
         activationTimeout ?? (magicRollback && !mode.boot ? StandardLimits.activation : nil)
+    }
+
+    /// How much longer a node may take to its verdict since it may reboot.
+    func rebootLimit(_ mode: ActivationMode) -> Duration {
+        guard rebootIfStuck, !mode.boot else { return .zero }
+        return Watchdog.rollbackLimit(activationTimeout(mode).map { .seconds($0) }) + .seconds(StandardLimits.reboot)
     }
 
     /// Seconds.

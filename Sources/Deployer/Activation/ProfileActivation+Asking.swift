@@ -75,12 +75,13 @@ extension ProfileActivation {
         return try await inquiry.outcome(until: deadline, patience: patience, awaitsStart: awaitsStart)
     }
 
-    /// When what the node itself allows, from the start of the activation to the end of its confirmation, is over.
+    /// When what the node itself allows, from the start of the activation to the end of its confirmation, is over; for one
+    /// that may reboot, to the end of that.
     private func deadline(since started: ContinuousClock.Instant) -> ContinuousClock.Instant {
         let needsConfirmation = profile.magicRollback && !mode.boot
         let confirmation = needsConfirmation ? profile.confirmTimeout : 0
         let health = mode.boot ? 0 : profile.healthCheck?.timeout ?? 0
         let limits = .seconds(mode.waitLock + health + confirmation) + (activationTimeout ?? .zero)
-        return max(started + limits, .now) + Watchdog.grace
+        return max(started + limits, .now) + Watchdog.grace + profile.rebootLimit(mode)
     }
 }

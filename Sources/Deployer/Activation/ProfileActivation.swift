@@ -86,7 +86,9 @@ struct ProfileActivation: Sendable {
         } catch {
             return .open(error)
         }
-        let watchdog = Watchdog(activationTimeout: activationTimeout, firstWord: firstWord)
+        // Whatever it is at: it may be heard of no more until it has rebooted.
+        let grace = Watchdog.grace + profile.rebootLimit(mode)
+        let watchdog = Watchdog(activationTimeout: activationTimeout, grace: grace, firstWord: firstWord)
         let pulse = Pulse(limit: silence)
         return await withTaskGroup(of: Finding.self) { group in
             group.addTask { await listen(remote, teller, watchdog, pulse) }

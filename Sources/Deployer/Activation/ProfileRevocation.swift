@@ -16,7 +16,7 @@ struct ProfileRevocation: Sendable {
     /// Runs it to its end, within the node's own limits.
     func run() async -> ProfileOutcome {
         let limit = Watchdog.rollbackLimit(profile.activationTimeout.map { .seconds($0) })
-        return await run(within: limit + Watchdog.grace)
+        return await run(within: limit + profile.rebootLimit(mode) + Watchdog.grace)
     }
 
     /// Past the limit the node is asked once more, and then it is given up as unknown.

@@ -51,6 +51,7 @@ final class Watchdog: Sendable {
         case .activationEnded, .healthy: allow(.zero)
         case .checkingHealth(let seconds), .awaitingConfirmation(let seconds): allow(.seconds(seconds))
         case .rollingBack: allow(Self.rollbackLimit(activationTimeout))
+        case .rebooting(_, let seconds): allow(.seconds(seconds))
         case .alive, .warning, .locked, .output, .verdict: break
         }
     }

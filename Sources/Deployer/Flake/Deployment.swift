@@ -53,6 +53,7 @@ struct Settings: Sendable, Equatable {
     /// Shell text; empty for none.
     var probe: String?
     var criticalUnits: [String]?
+    var rebootIfStuck: Bool?
 
     /// These options, those of the outer level where unset, and both levels' `sshOpts`, the inner one's first.
     ///
@@ -77,7 +78,8 @@ struct Settings: Sendable, Equatable {
             healthCheck: healthCheck ?? outer.healthCheck,
             healthTimeout: healthTimeout ?? outer.healthTimeout,
             probe: probe ?? outer.probe,
-            criticalUnits: criticalUnits ?? outer.criticalUnits
+            criticalUnits: criticalUnits ?? outer.criticalUnits,
+            rebootIfStuck: rebootIfStuck ?? outer.rebootIfStuck
         )
     }
 }

@@ -79,6 +79,7 @@ struct DeploymentDecoder {
             case .onPartialFailure: settings.onPartialFailure = reader.choice(name)
             case .healthCheck: settings.healthCheck = reader.texts(name)
             case .criticalUnits: settings.criticalUnits = reader.list(name)
+            case .rebootIfStuck: settings.rebootIfStuck = reader.boolean(name)
             case .probe: settings.probe = reader.string(name)
             case .healthTimeout: settings.healthTimeout = reader.seconds(name, atLeast: 1)
             }

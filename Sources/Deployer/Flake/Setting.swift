@@ -2,7 +2,7 @@
 enum Setting: String, Sendable, CaseIterable {
     case sshUser, user, sudo, interactiveSudo, sshOpts, fastConnection, autoRollback, magicRollback, tempPath
     case remoteBuild, confirmTimeout, activationTimeout, buildOn, agentPath, onPartialFailure
-    case healthCheck, healthTimeout, probe, criticalUnits
+    case healthCheck, healthTimeout, probe, criticalUnits, rebootIfStuck
 }
 
 /// The levels of the `deploy` attribute and the attributes that each may have besides ``Setting``.

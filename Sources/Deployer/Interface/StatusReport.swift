@@ -98,6 +98,7 @@ struct StatusReport: Sendable {
         guard let activation = status.activation else { return printable(text + "; never deployed by this tool") }
         text += "; \(activation.state.rawValue)"
         if !activation.isGuarded && activation.report == nil { text += " (interrupted: the next deploy finishes it)" }
+        if activation.report == nil, let why = activation.rebootedFor { text += ", told to reboot (\(why))" }
         if let seconds = activation.secondsLeft { text += ", \(seconds) s left" }
         let time = Date(timeIntervalSince1970: TimeInterval(activation.startedAt)).formatted(.iso8601)
         text += ", by \(activation.deployer) at \(time)"

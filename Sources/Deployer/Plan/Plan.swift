@@ -70,6 +70,8 @@ struct PlannedProfile: Sendable, Equatable {
     var probe: String?
     /// Units of systemd that have to run after a rollback.
     var criticalUnits: [String] = []
+    /// Reboot the node, once, where its rollback does not succeed otherwise.
+    var rebootIfStuck = false
 
     /// `web1.system`, as errors name it.
     var label: String { "\(node).\(name)" }

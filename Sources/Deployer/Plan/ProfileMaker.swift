@@ -60,7 +60,9 @@ struct ProfileMaker {
             onPartialFailure: overrides.onPartialFailure ?? settings.onPartialFailure ?? .rollback,
             healthCheck: try healthCheck(),
             probe: try probe(),
-            criticalUnits: try criticalUnits()
+            criticalUnits: try criticalUnits(),
+            // The agent of anyone else could not.
+            rebootIfStuck: settings.rebootIfStuck == true && user == "root"
         )
     }
 

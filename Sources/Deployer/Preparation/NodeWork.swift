@@ -130,6 +130,7 @@ final class NodeWork: Sendable {
         var ignored = preparation.options.waitLock > 0 ? [OptionName.waitLock.long] : []
         if driven.contains(where: { $0.onPartialFailure != .rollback }) { ignored.append("onPartialFailure") }
         if driven.contains(where: { !$0.criticalUnits.isEmpty }) { ignored.append("criticalUnits") }
+        if driven.contains(where: \.rebootIfStuck) { ignored.append("rebootIfStuck") }
         guard !ignored.isEmpty else { return }
         let text = "the closures' own agents, which are deploy-rs's, know no \(ignored.joined(separator: " and no "))"
         preparation.console.tell(.warn, "\(text): without effect there", node: node.plan.name)

@@ -49,6 +49,8 @@ public struct ActivateRequest: Sendable, Equatable {
         public var healthCheck: HealthCheck?
         /// Units of systemd that have to run after a rollback.
         public var criticalUnits: [String] = []
+        /// Reboot the machine, once, where a rollback does not succeed otherwise; for root's profiles.
+        public var rebootIfStuck = false
         /// How many seconds to wait for another deploy that holds the profile, 0 to 65535.
         public var waitLock = 0
 
@@ -181,6 +183,7 @@ extension ActivateRequest {
             words += check.commands.map { "--health-check=\($0)" } + ["--health-timeout", String(check.timeout)]
         }
         words += session.criticalUnits.map { "--critical-unit=\($0)" }
+        if session.rebootIfStuck { words.append("--reboot-if-stuck") }
         if session.waitLock > 0 { words += ["--wait-lock", String(session.waitLock)] }
         return words + (session.activationTimeout.map { ["--activation-timeout", String($0)] } ?? [])
     }

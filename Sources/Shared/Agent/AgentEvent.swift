@@ -30,6 +30,9 @@ public enum AgentEvent: Sendable, Equatable {
     case awaitingConfirmation(seconds: Int)
     /// The node goes back by itself. Keys: `reason`.
     case rollingBack(reason: String)
+    /// The node reboots into what was put back, as the last resort. Keys: `reason`, `seconds` (until it can be asked again,
+    /// at most).
+    case rebooting(reason: String, seconds: Int)
     /// The end. Keys: those of ``VerdictReport``.
     case verdict(VerdictReport)
 }
@@ -65,7 +68,7 @@ extension AgentEvent: Codable {
 
     private enum Name: String, Codable {
         case alive, recovering, started, warning, locked, waitingForLock, profileSet, output, activationEnded
-        case unitFailed, checkingHealth, healthy, awaitingConfirmation, rollingBack, verdict
+        case unitFailed, checkingHealth, healthy, awaitingConfirmation, rollingBack, rebooting, verdict
     }
 
     public init(from decoder: any Decoder) throws {
@@ -100,6 +103,10 @@ extension AgentEvent: Codable {
         case .awaitingConfirmation:
             self = .awaitingConfirmation(seconds: try values.decode(Int.self, forKey: .seconds))
         case .rollingBack: self = .rollingBack(reason: try values.decode(String.self, forKey: .reason))
+        case .rebooting:
+            self = .rebooting(
+                reason: try values.decode(String.self, forKey: .reason),
+                seconds: try values.decode(Int.self, forKey: .seconds))
         case .verdict: self = .verdict(try VerdictReport(from: decoder))
         }
     }
@@ -133,6 +140,9 @@ extension AgentEvent: Codable {
             try values.encode(seconds, forKey: .seconds)
         case .healthy(let tries): try values.encode(tries, forKey: .tries)
         case .rollingBack(let reason): try values.encode(reason, forKey: .reason)
+        case .rebooting(let reason, let seconds):
+            try values.encode(reason, forKey: .reason)
+            try values.encode(seconds, forKey: .seconds)
         case .verdict(let report): try report.encode(to: encoder)
         }
     }
@@ -153,6 +163,7 @@ extension AgentEvent: Codable {
         case .activationEnded: .activationEnded
         case .awaitingConfirmation: .awaitingConfirmation
         case .rollingBack: .rollingBack
+        case .rebooting: .rebooting
         case .verdict: .verdict
         }
     }

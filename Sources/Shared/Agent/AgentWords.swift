@@ -20,7 +20,7 @@ enum AgentSubcommand: String {
             [
                 "--temp-path", "--confirm-timeout", "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot",
                 "--nonce", "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock",
-                "--health-check", "--health-timeout", "--critical-unit",
+                "--health-check", "--health-timeout", "--critical-unit", "--reboot-if-stuck",
             ]
         case .wait: ["--temp-path", "--activation-timeout"]
         case .revoke: ["--nonce", "--reason"]
@@ -46,7 +46,7 @@ struct AgentWords {
 
     private static let plainFlags: Set = [
         "--magic-rollback", "--auto-rollback", "--dry-activate", "--boot", "--background", "--observe",
-        "--await-start",
+        "--await-start", "--reboot-if-stuck",
     ]
     private static let repeatable: Set = ["--health-check", "--critical-unit"]
     private static let profileOptions: Set = ["--profile-path", "--profile-user", "--profile-name"]
@@ -141,9 +141,10 @@ struct AgentWords {
         guard let nonce = try nonce() else {
             let options = [
                 "--deployer", "--activation-timeout", "--on-partial-failure", "--wait-lock", "--health-check",
-                "--health-timeout", "--critical-unit",
+                "--health-timeout", "--critical-unit", "--reboot-if-stuck",
             ]
-            for option in options where values[option] != nil || lists[option] != nil {
+            for option in options
+            where values[option] != nil || lists[option] != nil || flags.contains(option) {
                 throw .missing("option --nonce, which \(option) goes with,")
             }
             return nil
@@ -158,6 +159,7 @@ struct AgentWords {
         session.waitLock = try number("--wait-lock") ?? 0
         session.healthCheck = try healthCheck()
         session.criticalUnits = lists["--critical-unit"] ?? []
+        session.rebootIfStuck = flags.contains("--reboot-if-stuck")
         return session
     }
 

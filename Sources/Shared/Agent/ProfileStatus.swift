@@ -26,6 +26,8 @@ public struct ProfileStatus: Sendable, Codable, Equatable {
         public var lastLines: [String]?
         /// True where it is for the next boot only.
         public var isForBoot: Bool?
+        /// Why its rollback had the node reboot, or will in a moment; nil where it has not.
+        public var rebootedFor: String?
 
         public init(
             state: State, nonce: String?, closure: String, deployer: String, startedAt: Int, previous: Generation?,

@@ -6,6 +6,8 @@ public enum StandardLimits {
     public static let link = 300
     /// Seconds for all tries of a health check.
     public static let health = 30
+    /// Seconds that a node may take to reboot until it can be logged in to again.
+    public static let reboot = 600
     /// Seconds from one ``AgentEvent/alive`` to the next.
     public static let heartbeat = 2
 }

@@ -155,6 +155,14 @@ struct PlanMakerTests {
         #expect(throws: PlanError.self) { try profile(settings, Overrides(magicRollback: false)) }
     }
 
+    @Test func onlyRootsProfilesMayRebootTheirNode() throws {
+        #expect(try profile(Settings(user: "root", rebootIfStuck: true)).rebootIfStuck)
+        #expect(try !profile(Settings(user: "app", rebootIfStuck: true)).rebootIfStuck)
+        #expect(try !profile(Settings(user: "root")).rebootIfStuck)
+        let inner = Settings(user: "root", rebootIfStuck: false).merging(outer: Settings(rebootIfStuck: true))
+        #expect(try !profile(inner).rebootIfStuck)
+    }
+
     @Test func everyHostNameIsAWay() throws {
         var several = node(["p": definition()])
         several.fallbacks = ["[fd00::1]", "other"]

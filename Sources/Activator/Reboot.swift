@@ -1,0 +1,83 @@
+import Glibc
+import Shared
+
+/// Why a machine was not rebooted.
+enum RebootError: Error, Equatable, CustomStringConvertible {
+    case noSystemd
+    case notOnRecorded(found: String)
+    case notBootable(String)
+    case bootFailed(String)
+    case refused(Exit, text: String)
+    case stillRuns(seconds: Int)
+
+    var description: String {
+        switch self {
+        case .noSystemd: "it has no systemd, which would do so"
+        case .notOnRecorded(let found): "the profile is on \(found), which is not where it was before"
+        case .notBootable(let path):
+            "\(path) has no \(NixOSSystem.switchName), so that the new system might be what boots"
+        case .bootFailed(let reason): "the old system could not be made what boots: \(reason)"
+        case .refused(let exit, let text): "systemctl reboot: \(exit)\(text.isEmpty ? "" : ": \(text)")"
+        case .stillRuns(let seconds): "it was told to reboot, and still runs after \(seconds) s"
+        }
+    }
+}
+
+/// The last resort where a generation is back but cannot be activated again: the machine boots it.
+struct Reboot: Sendable {
+    /// For a shutdown; the boot gets the rest of what the deployer waits.
+    private static let seconds = StandardLimits.reboot / 2
+    private static let answerLimit = Duration.seconds(30)
+
+    let systemd: Systemd
+
+    /// Returns only where the machine still runs after all; its end ends this process, see ``Shutdown``.
+    func run() async throws(RebootError) -> RebootError {
+        let result = await systemd.run(["reboot"], limit: Self.answerLimit)
+        // One that does not answer may have heard all the same.
+        if let result, !result.exit.isSuccess { throw .refused(result.exit, text: trimmed(result.errorText)) }
+        await wait()
+        return .stillRuns(seconds: Self.seconds)
+    }
+
+    /// For one that a guardian had begun which has died since: waits for it where the machine does shut down.
+    func waitIfBegun() async {
+        let state = await systemd.run(["is-system-running"], limit: Self.answerLimit)
+        if state.map({ trimmed($0.text) }) == "stopping" { await wait() }
+    }
+
+    private func wait() async {
+        // Cancelling is not used here.
+        try? await Task.sleep(for: .seconds(Self.seconds))
+    }
+}
+
+extension Rollback {
+    /// Sees to it that the machine boots the recorded generation: the profile's link is what most look at, but the boot
+    /// loader of NixOS was told of the new system by the activation.
+    func makeBootable() async throws {
+        guard access("/run/systemd/system", F_OK) == 0 else { throw RebootError.noSystemd }
+        let current = try link.generation()
+        guard let current, current == record.previous else { throw RebootError.notOnRecorded(found: text(current)) }
+        let systems = [current.path, record.closure].map { NixOSSystem(in: $0) }
+        guard systems != [nil, nil] else { return }
+        // Not by the closure's own script: that of deploy-rs's library may make the boot loader forget its default.
+        let program = "\(link.path)/\(NixOSSystem.switchName)"
+        guard isRunnable(program) else { throw RebootError.notBootable(current.path) }
+        do {
+            try await run([program, "boot"], .boot)
+        } catch {
+            throw RebootError.bootFailed("\(error)")
+        }
+    }
+}
+
+extension Record {
+    /// What became of its reboot, where one was begun.
+    var rebootInWords: String? {
+        reboot.map {
+            $0.bootID == bootID
+                ? "it was to be rebooted (\($0.why)), which did not happen" : "it has been rebooted (\($0.why))"
+        }
+    }
+}
