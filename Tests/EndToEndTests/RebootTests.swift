@@ -11,13 +11,16 @@ struct RebootTests {
     private static let breaks = "touch /run/broken; exit 1"
     private static let worksUnlessBroken = "[ ! -e /run/broken ]"
 
-    private func isOff(_ scene: Scene) async throws -> Bool {
-        try await scene.lab.tool("list").text.contains("web1             off")
+    /// Waits until the node has gone down by itself.
+    private func goesDown(_ scene: Scene) async throws {
+        try await eventually("the node is off", within: .seconds(90)) {
+            try await scene.lab.tool("list").text.contains("web1             off")
+        }
     }
 
-    /// Waits until the node has gone down by itself, and starts it again, as a machine would.
+    /// Starts it again then, as a machine would.
     private func reboot(_ scene: Scene) async throws {
-        try await eventually("the node is off", within: .seconds(90)) { try await isOff(scene) }
+        try await goesDown(scene)
         try await scene.lab.tool("boot", "web1")
     }
 
@@ -26,13 +29,13 @@ struct RebootTests {
         try await SystemdLab.withScene { scene in
             try await scene.deployed("one", then: Self.worksUnlessBroken)
             let run = try scene.start("two", then: Self.breaks, extra: Self.reboots)
-            try await run.says("the node reboots into what was put back")
-            try await eventually("the node is off", within: .seconds(90)) { try await isOff(scene) }
+            try await goesDown(scene)
             // Nothing is told before the node is back.
             #expect(!run.text.contains("rolled back, now on") && !run.text.contains("is stuck"), "\(run.text)")
             try await scene.lab.tool("boot", "web1")
             try await expect(
-                run, endsAs: .rolledBack, says: "it has been rebooted (", "deploy-rs-activate: exit status 1",
+                run, endsAs: .rolledBack, says: "which may be rebooting", "it has been rebooted (",
+                "deploy-rs-activate: exit status 1",
                 "rolled back, now on generation 1", "rolled back, verified")
             #expect(
                 try await scene.state() == .init(current: 1, generations: [1, 2], marks: ["one", "two", "one", "one"]))
@@ -78,12 +81,50 @@ struct RebootTests {
             try await scene.deployed("one", then: Self.worksUnlessBroken)
             try await BootTests.install(on: scene.node)
             let run = try scene.start("two", then: Self.breaks, extra: Self.reboots)
-            try await run.says("the node reboots into what was put back")
+            try await goesDown(scene)
             try await run.kill()
-            try await reboot(scene)
+            try await scene.lab.tool("boot", "web1")
             try await scene.node.waits(for: Script.has("rolledBack"))
             expect(try await scene.status(), is: .done, says: "rolledBack", "it has been rebooted")
             #expect(try await scene.state().marks == ["one", "two", "one", "one"])
+        }
+    }
+
+    @Test("R29: where nobody waited, it is told as interrupted, and the next deploy finishes it")
+    func theNextDeployFinishesIt() async throws {
+        try await SystemdLab.withScene { scene in
+            try await scene.deployed("one", then: Self.worksUnlessBroken)
+            let run = try scene.start("two", then: Self.breaks, extra: Self.reboots)
+            try await goesDown(scene)
+            try await run.kill()
+            try await scene.lab.tool("boot", "web1")
+            expect(
+                try await scene.status(), is: .done,
+                says: "rollingBack (interrupted: the next deploy finishes it), told to reboot (")
+            let result = try await scene.deploy("three")
+            expect(
+                result, is: .done, says: "the interrupted activation ended as rolledBack", "it has been rebooted (",
+                "deployed and confirmed on generation 3")
+            #expect(try await scene.state().marks == ["one", "two", "one", "one", "three"])
+        }
+    }
+
+    /// The deployer hears of no rollback and of no reboot, and is not there before the deadline that it knew of is over.
+    @Test("R29: a deployer that is cut off before all that is told the verdict after it")
+    func aDeployerThatHeardNothing() async throws {
+        try await SystemdLab.withScene { scene in
+            try await scene.deployed("one", then: Self.worksUnlessBroken)
+            let run = try scene.start(
+                "two", then: "touch /run/broken; \(Script.hold)", extra: Self.reboots,
+                ["--confirm-timeout", "3", "--activation-timeout", "30"])
+            try await scene.node.waits(for: Script.isHeld)
+            try await scene.lab.tool("cut", "web1")
+            try await scene.node.shell(Script.release)
+            try await reboot(scene)
+            try await scene.lab.tool("heal", "web1")
+            try await expect(
+                run, endsAs: .rolledBack, says: "not confirmed within", "it has been rebooted (",
+                "rolled back, verified")
         }
     }
 

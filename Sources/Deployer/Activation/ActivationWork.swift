@@ -37,10 +37,14 @@ struct ActivationWork: Sendable {
     /// After a rollback, with the profile's probe too; nil without one, and for a closure's own agent: it has no record to compare with, and its verdict
     /// was read off the link already.
     func look(_ result: ProfileResult, _ connection: ReadyConnection, _ nonce: String) async -> RollbackFinding? {
-        guard result.outcome.isRolledBack else { return nil }
-        let finding = connection.usesClosureAgent(for: result.profile) ? nil : await check(result, connection, nonce)
-        if !mode.boot { await Probe.again(result.profile, console) }
-        return finding
+        let isOurs = !connection.usesClosureAgent(for: result.profile)
+        guard result.outcome.isRolledBack, isOurs || result.profile.probe != nil else { return nil }
+        let activity = Activity(.verification, node: result.profile.node, profile: result.profile.name)
+        return await console.during(activity) {
+            let finding = isOurs ? await check(result, connection, nonce) : nil
+            if !mode.boot { await Probe.again(result.profile, console) }
+            return finding
+        }
     }
 
     private func check(
@@ -49,8 +53,7 @@ struct ActivationWork: Sendable {
         let check = RollbackCheck(
             profile: result.profile, connection: connection, connector: connector, console: console, nonce: nonce,
             boot: mode.boot, tail: result.tail)
-        let activity = Activity(.verification, node: result.profile.node, profile: result.profile.name)
-        let finding = await console.during(activity) { await check.run() }
+        let finding = await check.run()
         OutcomeReport(profile: result.profile, console: console, mode: mode).tell(finding)
         return finding
     }

@@ -8,13 +8,9 @@ extension Probe {
     static func again(_ profile: PlannedProfile, _ console: Console) async {
         guard let text = profile.probe else { return }
         let probe = Probe(text: text, profile: profile, console: console)
-        let activity = Activity(.probe, node: profile.node, profile: profile.name)
         let name = "profile \"\(profile.name)\""
         do {
-            let failure = try await console.during(activity) {
-                try await probe.failure(until: .now + limitAfterRollback)
-            }
-            guard let failure else {
+            guard let failure = try await probe.failure(until: .now + limitAfterRollback) else {
                 return console.tell(.info, "\(name): its probe succeeds after the rollback", node: profile.node)
             }
             for line in failure.lines { console.relay(line, from: "probe", node: profile.node) }

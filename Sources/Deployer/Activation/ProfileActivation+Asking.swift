@@ -53,7 +53,12 @@ extension ProfileActivation {
     func ask(since started: ContinuousClock.Instant, after failures: [any Error]) async -> ProfileOutcome {
         let lost = SSHError.lost(host: profile.destination.host, reason: "no verdict was sent")
         let failure = failures.last ?? lost
-        let text = "contact was lost (\(describe(failure))); asking the node over new connections"
+        var text = "contact was lost (\(describe(failure))); asking the node over new connections"
+        if profile.rebootLimit(mode) > .zero {
+            // Its last word may not have come through.
+            let seconds = (deadline(since: started) - .now).components.seconds
+            text += ", which may be rebooting, for \(seconds) s at most"
+        }
         console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
         do {
             switch failures.lazy.compactMap({ $0 as? SilentNode }).first {
