@@ -161,6 +161,19 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0"])
         }
 
+        /// The switch itself went well: it stays, and the commit says where the profile is.
+        @Test func whatSomeoneElseMovedIsToldWithTheCommit() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let other = try await node.tracing("other")
+            var request = node.request(try await node.tracing("new", "nix-env -p \(node.link) --set \(other)"))
+            request.magicRollback = false
+            let end = try await node.activate(request)
+            #expect(end.verdict?.verdict == .committed)
+            #expect(end.verdict?.generation?.path == other)
+            let reason = "someone else has moved the profile meanwhile, to generation 3 (\(other))"
+            #expect(end.verdict?.reason == reason)
+        }
+
         @Test func aRollbackThatFailsStandsBesideItsCause() async throws {
             let old = try await node.closure("old", "exit 9")
             try await node.generations([old])
