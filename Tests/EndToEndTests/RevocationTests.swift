@@ -71,7 +71,7 @@ struct RevocationTests {
             let result = try await scene.lab.deploy([scene.fixture.flake])
             expect(result, is: .rolledBack)
             expect(result.errorText, hasRow: "web1 kept none -> 1 deployed")
-            expect(result.errorText, hasRow: "web1 other none taken back")
+            expect(result.errorText, hasRow: "web1 other none taken back,")
             #expect(try await scene.node.generation(Node.appProfile("kept")) == 1)
             #expect(try await scene.node.generation(Node.appProfile("other")) == nil)
         }
