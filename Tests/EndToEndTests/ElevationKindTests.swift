@@ -103,7 +103,9 @@ struct ElevationKindTests {
     }
 
     /// As by hand, and as the NixOS module does it: then the name is a link, and the program in the store.
-    @Test(arguments: ["/usr/local/libexec/deploy-swift-agent", "/etc/deploy-swift/activate"])
+    @Test(
+        "R8: one rule for one installed agent is enough, for the confirmation too",
+        arguments: ["/usr/local/libexec/deploy-swift-agent", "/etc/deploy-swift/activate"])
     func oneRuleForOneInstalledAgentIsEnough(path: String) async throws {
         try await Lab.withNode(options: ["--trust", "app"]) { lab, node in
             let isLink = path.hasPrefix("/etc/")

@@ -88,7 +88,8 @@ struct InterruptionTests {
     }
 
     /// The deployer stays: it finds the node again after the power loss and has it recover.
-    @Test func aDeployThatWaitsThroughAPowerLossTellsTheRollback() async throws {
+    @Test("R26: a deploy that waits through a power loss tells the rollback")
+    func aDeployThatWaitsThroughAPowerLossTellsTheRollback() async throws {
         try await Scene.with { scene in
             let run = try await awaiting(scene)
             try await scene.lab.tool("kill", "web1")

@@ -81,7 +81,8 @@ struct LockoutTests {
         }
     }
 
-    @Test func aLinkThatStaysCutPastTheDeadlineIsToldAsRolledBack() async throws {
+    @Test("R25: a link that stays cut past the deadline is told as rolled back")
+    func aLinkThatStaysCutPastTheDeadlineIsToldAsRolledBack() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
             let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "3"])

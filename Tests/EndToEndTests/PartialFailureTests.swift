@@ -18,7 +18,9 @@ struct PartialFailureTests {
         try scene.fixture.write([.init(extra: extra, path: "activate.custom \(base) \(nixString(activation))")])
     }
 
-    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
+    @Test(
+        "R30: newly failed units are named with their last words, and count as asked for",
+        .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
     func newlyFailedUnitsAreNamedWithTheirLastWords() async throws {
         try await Scene.with(try SystemdLab.options) { scene in
             let unit = "[Service]\\nType=oneshot\\nExecStart=/bin/sh -c 'echo words of %n; exit 1'\\n"
