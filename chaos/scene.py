@@ -183,8 +183,8 @@ class Run:
             self.redeploy({place: "v1" for place in places})
 
     def clear_up(self):
-        """What a node does at its boot, for what a power loss or a disk that nobody could write to left no time or room for."""
-        struck = {blow.node for blow in self.struck if self.struck[blow] and blow.fault in (FULL, READ_ONLY, POWER_LOSS)}
+        """What a node does at its boot, for what a power loss left no time for, and what nobody could remove from a read-only disk."""
+        struck = {blow.node for blow in self.struck if self.struck[blow] and blow.fault in (READ_ONLY, POWER_LOSS)}
         for number in struck:
             for profile in PROFILES.values():
                 self.recover(self.lab.nodes[number], profile)

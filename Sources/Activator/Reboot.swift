@@ -52,26 +52,6 @@ struct Reboot: Sendable {
     }
 }
 
-extension Rollback {
-    /// Sees to it that the machine boots the recorded generation: the profile's link is what most look at, but the boot
-    /// loader of NixOS was told of the new system by the activation.
-    func makeBootable() async throws {
-        guard access("/run/systemd/system", F_OK) == 0 else { throw RebootError.noSystemd }
-        let current = try link.generation()
-        guard let current, current == record.previous else { throw RebootError.notOnRecorded(found: text(current)) }
-        let systems = [current.path, record.closure].map { NixOSSystem(in: $0) }
-        guard systems != [nil, nil] else { return }
-        // Not by the closure's own script: that of deploy-rs's library may make the boot loader forget its default.
-        let program = "\(link.path)/\(NixOSSystem.switchName)"
-        guard isRunnable(program) else { throw RebootError.notBootable(current.path) }
-        do {
-            try await run([program, "boot"], .boot)
-        } catch {
-            throw RebootError.bootFailed("\(error)")
-        }
-    }
-}
-
 extension Record {
     /// What became of its reboot, where one was begun.
     var rebootInWords: String? {

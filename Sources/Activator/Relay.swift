@@ -33,7 +33,10 @@ struct Relay: Sendable {
             let record = try stage(request, activatable.kind, in: folder)
             // Told before anything can change: an agent that is gone before its first word has changed nothing.
             reporter.send(.started(previous: record.previous))
-            if reporter.hasNoReader { return try abandon(record, in: folder) }
+            if reporter.hasNoReader {
+                try abandon(record, "contact with the deployer was lost before it began", in: folder)
+                return ExitCode.failed.rawValue
+            }
             return try await carry(.begin, record, in: folder, lock)
         } catch {
             return failed(error)
@@ -68,17 +71,15 @@ struct Relay: Sendable {
         return record
     }
 
-    /// Ends it before anything was changed: nobody would hear how it goes. Whoever asks by its nonce is told this.
-    private func abandon(_ record: Record, in folder: StateFolder) throws -> Int32 {
+    /// Ends it before anything was changed. Whoever asks by its nonce is told this.
+    private func abandon(_ record: Record, _ reason: String, in folder: StateFolder) throws {
         var record = record
         record.state = .failed
         record.endedAt = time(nil)
-        record.report = VerdictReport(
-            .failed, generation: record.previous, reason: "contact with the deployer was lost before it began")
+        record.report = VerdictReport(.failed, generation: record.previous, reason: Record.bounded(reason))
         let journal = Journal(folder: folder)
         try journal.write(record, in: .verdict)
         journal.releaseSpares()
-        return ExitCode.failed.rawValue
     }
 
     /// Finishes what an earlier activation left undone, and says so.
@@ -108,7 +109,11 @@ struct Relay: Sendable {
             reporter.send(.verdict(report))
             return reporter.exitCode(report)
         } catch {
-            guard isOpen else { throw error }
+            guard isOpen else {
+                // Where that cannot be written down, whoever comes next finds that nothing was begun.
+                try? abandon(record, "\(error)", in: folder)
+                throw error
+            }
             // What is not known to have ended is not told as if it had.
             reporter.send(.warning("\(error)"))
             return ExitCode.unknown.rawValue

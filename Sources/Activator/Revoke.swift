@@ -24,6 +24,24 @@ struct Revoke: Sendable {
     func run() async throws -> Int32 {
         let folder = try StateFolder.make(beside: link)
         let journal = Journal(folder: folder)
+        do {
+            return try await takeBack(folder, journal)
+        } catch {
+            guard isBegun(journal) else { throw error }
+            // Whoever comes next ends it: nobody may be told that nothing was changed, or will be.
+            relay.reporter.send(.warning("\(error)"))
+            return ExitCode.unknown.rawValue
+        }
+    }
+
+    /// True where the journal says that this activation is to be taken back, or is still under way.
+    private func isBegun(_ journal: Journal) -> Bool {
+        // One that cannot be read could not be written either.
+        guard let newest = (try? journal.read()) ?? nil, !newest.isFinished else { return false }
+        return nonce == nil || newest.nonce == nonce
+    }
+
+    private func takeBack(_ folder: StateFolder, _ journal: Journal) async throws -> Int32 {
         if let report = try await endUnderWay(folder, journal), report.verdict == .rolledBack {
             relay.reporter.send(.verdict(report))
             return 0
@@ -54,7 +72,13 @@ struct Revoke: Sendable {
         // Taking back what was left needs no more room than is there: what can be reserved is.
         try? journal.reserve()
         journal.clearNames(of: record.id)
-        try journal.write(record)
+        do {
+            try journal.write(record)
+        } catch {
+            // It stays committed, and nobody else would give the room back.
+            journal.releaseSpares()
+            throw error
+        }
         let code = try await relay.carry(.resume, record, in: folder, lock)
         return code == relay.reporter.exitCode(.rolledBack) ? 0 : code
     }

@@ -62,7 +62,11 @@ struct Rollback: Sendable {
         switch record.policy.kind {
         case .wrapped:
             guard progress.scriptStarted, let previous = record.previous else { return nil }
-            return try await activate(previous, record.policy.boot ? "boot" : "switch") ?? strayed(from: previous)
+            if record.policy.boot { return try await activate(previous, "boot") }
+            let notes = [
+                try await activate(previous, "switch") ?? strayed(from: previous), await choiceOfBoot(previous),
+            ].compactMap { $0 }
+            return notes.isEmpty ? nil : notes.joined(separator: "; ")
         case .system: return try await systemAgain()
         }
     }

@@ -108,6 +108,38 @@ extension AgentTests {
             #expect(try await agent.end().verdict?.verdict == .rolledBack)
         }
 
+        /// As where other programs have taken all instances that a user may have.
+        @Test(.enabled(if: canLackInotify, "needs unshare and user namespaces"))
+        func withoutInotifyItIsConfirmedAllTheSame() async throws {
+            let request = node.request(try await node.tracing("new"))
+            // The namespace has no such group, to which Nix would give the store.
+            let settings = "\(node.path)/conf/nix.conf"
+            try "build-users-group =\n".write(toFile: settings, atomically: false, encoding: .utf8)
+            let agent = try RunningAgent(withoutInotify(.activate(request)))
+            try await agent.awaiting()
+            let folder = "/proc/\(try node.guardian())/fd"
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+            let open = names.compactMap { linkTarget("\(folder)/\($0)") }
+            #expect(!open.isEmpty && !open.contains { $0.contains("inotify") }, "\(open)")
+            let confirmation = ConfirmRequest(profile: node.location, nonce: request.session?.nonce ?? "")
+            let end = try await RunningAgent(withoutInotify(.confirm(confirmation))).end()
+            #expect(end.verdict?.verdict == .committed)
+            #expect(try await agent.end().exit == .code(0))
+        }
+
+        private func withoutInotify(_ agent: AgentCommand) -> LocalCommand {
+            var command = node.command(agent)
+            command.words = Self.lackingInotify + command.words
+            return command
+        }
+
+        private static let lackingInotify = [
+            "unshare", "--user", "--map-root-user", "sh", "-c",
+            #"echo 0 >/proc/sys/user/max_inotify_instances && exec "$@""#, "sh",
+        ]
+        private static let canLackInotify =
+            Process.runQuietly(lackingInotify[0], lackingInotify.dropFirst() + ["true"]) == 0
+
         @Test func anEarlierActivationIsStillKnownByItsNonce() async throws {
             let first = try await node.deploy(try await node.tracing("one"))
             try await node.deploy(try await node.tracing("two"))

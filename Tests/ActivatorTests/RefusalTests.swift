@@ -99,6 +99,24 @@ extension AgentTests {
             #expect(node.traced == [])
         }
 
+        @Test func aGuardianThatCannotStartIsAFailureThatChangedNothing() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let log = "\(node.state)/\(GuardianProcess.logName)"
+            _ = try StateFolder.make(beside: ProfileLink(path: node.link))
+            try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: false)
+            let request = node.request(try await node.tracing("new"))
+            let end = try await node.activate(request)
+            #expect(end.exit == .code(1))
+            #expect(end.verdict?.verdict == .failed)
+            #expect(end.verdict?.reason?.contains(log) == true)
+            // That is the last word, for whoever asks later too: nothing is left to be finished.
+            #expect(try node.journal()?.report == end.verdict)
+            #expect(try await node.confirm(request).verdict == end.verdict)
+            let files = try FileManager.default.contentsOfDirectory(atPath: node.state)
+            #expect(!files.contains { $0.hasPrefix("spare") }, "\(files)")
+            #expect(node.generation == 1 && node.traced == [])
+        }
+
         @Test func aDamagedJournalIsNotGuessedAt() async throws {
             try await node.deploy(try await node.closure("old", "true"))
             try "{\"version\":1".write(toFile: "\(node.state)/journal.json", atomically: false, encoding: .utf8)

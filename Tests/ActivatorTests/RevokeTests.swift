@@ -154,6 +154,46 @@ extension AgentTests {
             kill(try #require(try node.journal()?.guardian).id, SIGKILL)
         }
 
+        /// The guardian's complaints have no place to go, as on a disk that fails just there.
+        @Test func oneWhoseGuardianCannotStartIsUnknownUntilItIsFinished() async throws {
+            try await node.deploy(try await node.tracing("one"))
+            let request = try await node.deploy(try await node.tracing("two"))
+            let log = "\(node.state)/\(GuardianProcess.logName)"
+            try FileManager.default.removeItem(atPath: log)
+            try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: false)
+            // Also when it is asked again, which finishes first what was begun.
+            for _ in 1...2 {
+                let end = try await revoke(request)
+                #expect(end.exit == .code(ExitCode.unknown.rawValue))
+                #expect(end.verdict == nil)
+                #expect(end.warnings.last?.contains(log) == true, "\(end.warnings)")
+                #expect(try node.journal()?.state == .rollingBack)
+                #expect(node.generation == 2)
+            }
+            try FileManager.default.removeItem(atPath: log)
+            let end = try await revoke(request)
+            #expect(end.exit == .code(0))
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(node.generation == 1)
+            #expect(node.traced == ["one boot=0", "two boot=0", "one boot=0"])
+        }
+
+        @Test func whatCannotBeWrittenDownStaysCommittedAndLeavesNothingBehind() async throws {
+            try await node.deploy(try await node.tracing("one"))
+            let request = try await node.deploy(try await node.tracing("two"))
+            // Where the new record would be made.
+            let obstacle = "\(node.state)/\(Journal.fileName).new"
+            try FileManager.default.createDirectory(atPath: obstacle, withIntermediateDirectories: false)
+            let end = try await revoke(request)
+            #expect(end.exit == .code(1))
+            #expect(end.verdict?.verdict == .failed)
+            #expect(end.verdict?.generation?.number == 2)
+            #expect(try node.journal()?.state == .committed)
+            #expect(node.traced == ["one boot=0", "two boot=0"])
+            let files = try FileManager.default.contentsOfDirectory(atPath: node.state)
+            #expect(!files.contains { $0.hasPrefix("spare") }, "\(files)")
+        }
+
         @Test func withNothingToGoBackToItChangesNothing() async throws {
             try await node.generations([try await node.tracing("one")])
             let end = try await revoke(nil)

@@ -161,6 +161,19 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0"])
         }
 
+        /// The switch itself went well: it stays, and the commit says where the profile is.
+        @Test func whatSomeoneElseMovedIsToldWithTheCommit() async throws {
+            try await node.generations([try await node.tracing("old")])
+            let other = try await node.tracing("other")
+            var request = node.request(try await node.tracing("new", "nix-env -p \(node.link) --set \(other)"))
+            request.magicRollback = false
+            let end = try await node.activate(request)
+            #expect(end.verdict?.verdict == .committed)
+            #expect(end.verdict?.generation?.path == other)
+            let reason = "someone else has moved the profile meanwhile, to generation 3 (\(other))"
+            #expect(end.verdict?.reason == reason)
+        }
+
         @Test func aRollbackThatFailsStandsBesideItsCause() async throws {
             let old = try await node.closure("old", "exit 9")
             try await node.generations([old])
@@ -186,6 +199,20 @@ extension AgentTests {
             request.boot = boot
             #expect(try await node.activate(request).verdict?.verdict == .rolledBack)
             #expect(node.traced == [expected].compactMap { $0 })
+        }
+
+        /// A script may have left it to the boot loader, which takes the newest generation: the one that failed.
+        @Test(arguments: [("", true), ("[ $1 != boot ]", false)])
+        func aWrappedSystemIsWhatBootsAgain(last: String, works: Bool) async throws {
+            let program = "echo system $1 >> \(node.trace)\n\(last)"
+            let old = try await node.closure(
+                "old", #""$PROFILE"/bin/switch-to-configuration switch"#,
+                files: ["bin/switch-to-configuration": program])
+            try await node.generations([old])
+            let end = try await node.activate(node.request(try await node.closure("new", "exit 1")))
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(node.traced == ["system switch", "system boot"])
+            #expect(end.verdict?.reason?.contains("may take another") == !works)
         }
 
         @Test func anUnknownGenerationIsLinkedAndThatIsSaid() async throws {

@@ -172,7 +172,7 @@ func parent(of id: Int32) -> Int32? {
 
 extension Process {
     /// Waits for it; what it says is of no interest.
-    fileprivate static func runQuietly(_ program: String, _ arguments: [String]) -> Int32? {
+    static func runQuietly(_ program: String, _ arguments: [String]) -> Int32? {
         guard let path = locateProgram(program, path: currentEnvironment()["PATH"]) else { return nil }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)

@@ -5,7 +5,7 @@ import Testing
 /// What a power loss interrupted is finished at the next boot, by itself.
 @Suite(
     .serialized, .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(10)))
 struct BootTests {
     /// As the README says.
     private static let installation = """

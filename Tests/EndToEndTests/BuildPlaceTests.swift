@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Where a closure is built: `buildOn`.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct BuildPlaceTests {
     private func isHere(_ lab: Lab, _ path: String) async throws -> Bool {
         try await lab.run(["test", "-e", path]).exit.isSuccess

@@ -4,7 +4,7 @@ import Shared
 import Testing
 
 /// Closures that hold deploy-rs's own agent, which a stand-in plays by its rules: `--agent closure`.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ClosureAgentTests {
     /// Writes the flake: a closure of deploy-rs's shape whose activation leaves its mark, then does what follows.
     private func write(_ scene: Scene, _ version: String, then: String, extra: String = "") throws {

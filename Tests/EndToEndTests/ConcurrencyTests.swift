@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// Two deployers at one node, and what others see meanwhile.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ConcurrencyTests {
     @Test func theSecondDeployerIsRefusedAndToldWhoHoldsTheProfile() async throws {
         try await Scene.with { scene in

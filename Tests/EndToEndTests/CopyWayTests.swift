@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// How closures get into a node's store where the usual way is not there, and what is not sent at all.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct CopyWayTests {
     private static let program = "/usr/bin/nix-daemon"
 

@@ -4,7 +4,7 @@ import Testing
 /// Units of a real systemd that a bad activation stops, and a rollback does not bring back by itself.
 @Suite(
     .serialized, .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(10)))
 struct CriticalUnitsTests {
     @Test("R29: a critical unit that a bad activation stops runs again after the rollback, and what is failed is named")
     func theMachinesOwn() async throws {

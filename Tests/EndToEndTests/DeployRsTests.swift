@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// deploy-rs's own deployer at one of our closures: the command lines of its src/deploy.rs, sent with ssh as it does.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct DeployRsTests {
     private static let profile = "--profile-user root --profile-name system"
 

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Ways to become another user besides `sudo`, and the least that they can be allowed.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ElevationKindTests {
     private static let hasDoas = Lab.has("doas", in: Lab.nodeRoot)
     private static let who = "id -un >/tmp/who"
@@ -103,7 +103,9 @@ struct ElevationKindTests {
     }
 
     /// As by hand, and as the NixOS module does it: then the name is a link, and the program in the store.
-    @Test(arguments: ["/usr/local/libexec/deploy-swift-agent", "/etc/deploy-swift/activate"])
+    @Test(
+        "R8: one rule for one installed agent is enough, for the confirmation too",
+        arguments: ["/usr/local/libexec/deploy-swift-agent", "/etc/deploy-swift/activate"])
     func oneRuleForOneInstalledAgentIsEnough(path: String) async throws {
         try await Lab.withNode(options: ["--trust", "app"]) { lab, node in
             let isLink = path.hasPrefix("/etc/")

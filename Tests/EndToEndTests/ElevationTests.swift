@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// How the SSH user becomes the profile's user.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ElevationTests {
     private static let right = "correct horse"
     private static let question = "Password: "
@@ -27,7 +27,8 @@ struct ElevationTests {
         }
     }
 
-    @Test func thePasswordIsAskedForOnceAndShowsNowhere() async throws {
+    @Test("R6: the password is asked for once, not again in the window, and shows nowhere")
+    func thePasswordIsAskedForOnceAndShowsNowhere() async throws {
         try await Lab.withNode(options: ["--trust", "admin"]) { lab, node in
             let flake = try fixture(lab, "admin", "interactiveSudo = true;").flake
             let logs = "\(lab.folder)/logs"

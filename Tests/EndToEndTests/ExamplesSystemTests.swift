@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// The recipes for whole systems, with stand-ins for what they would fetch.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, "\(Lab.obstacle ?? "")"), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, "\(Lab.obstacle ?? "")"), .timeLimit(.minutes(10)))
 struct ExamplesSystemTests {
     private static let profile = "/nix/var/nix/profiles/system"
 

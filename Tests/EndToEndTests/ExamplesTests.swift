@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Each example as its README says: copied out of the repository, its checks run, deployed to a node.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, "\(Lab.obstacle ?? "")"), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, "\(Lab.obstacle ?? "")"), .timeLimit(.minutes(10)))
 struct ExamplesTests {
     @Test func theSimpleExampleRunsItsProgramAsTheUser() async throws {
         try await Lab.withNode { lab, node in

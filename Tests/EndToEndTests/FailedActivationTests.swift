@@ -1,7 +1,7 @@
 import Shared
 import Testing
 
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct FailedActivationTests {
     @Test func theRecordedGenerationIsBackAndActivatedAgainAndNothingIsDeleted() async throws {
         try await Scene.with { scene in
@@ -14,7 +14,8 @@ struct FailedActivationTests {
         }
     }
 
-    @Test func aFailedFirstDeployLeavesNoLink() async throws {
+    @Test("R16: a failed first deploy leaves no link")
+    func aFailedFirstDeployLeavesNoLink() async throws {
         try await Scene.with { scene in
             let result = try await scene.deploy("one", then: "exit 7")
             expect(result, is: .rolledBack, says: "rolled back", "there was no earlier generation")
@@ -37,7 +38,8 @@ struct FailedActivationTests {
     }
 
     /// Not one back from the newest, but where the operator had put it.
-    @Test func aRollbackGoesToTheGenerationThatTheOperatorHadSwitchedTo() async throws {
+    @Test("R13: a rollback goes to the generation that the operator had switched to")
+    func aRollbackGoesToTheGenerationThatTheOperatorHadSwitchedTo() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one", "two", "three")
             try await scene.node.shell("nix-env -p /nix/var/nix/profiles/system --switch-generation 2")

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// What is wrong with a flake is told once, with its place, before anything happens on a node.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct FlakeTests {
     private static let profile = #"{ user = "root"; path = activate.noop (base "p"); }"#
     private static let node = #"{ hostname = "web1"; sshUser = "root"; profiles.system = \#(profile); }"#

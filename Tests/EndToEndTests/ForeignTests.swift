@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// Profiles and closures that others made.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ForeignTests {
     private static let profile = "/nix/var/nix/profiles/system"
 
@@ -28,7 +28,8 @@ struct ForeignTests {
         }
     }
 
-    @Test func aBareSystemIsSwitchedToAgain() async throws {
+    @Test("R17: a bare NixOS system is switched to again")
+    func aBareSystemIsSwitchedToAgain() async throws {
         try await Scene.with { scene in
             let text = #"echo "switched $1 in $PWD for $PROFILE" >>/root/marks"#
             try await set(scene.node, name: "nixos", files: ["bin/switch-to-configuration": text])
@@ -41,7 +42,8 @@ struct ForeignTests {
         }
     }
 
-    @Test func aHomeManagerGenerationIsActivatedAgain() async throws {
+    @Test("R17: a generation of Home Manager is activated again")
+    func aHomeManagerGenerationIsActivatedAgain() async throws {
         try await Scene.with { scene in
             try await set(scene.node, name: "home", files: ["activate": "echo home >>/root/marks"])
             expect(try await scene.deploy("one", then: "exit 1"), is: .rolledBack, says: "now on generation 1")
@@ -62,7 +64,8 @@ struct ForeignTests {
     }
 
     /// The shape of deploy-rs's library: two bash scripts, made without ours.
-    @Test func aClosureOfDeployRsShapeIsDeployedUnchanged() async throws {
+    @Test("R22: a closure of deploy-rs's shape is deployed unchanged, without its own agent")
+    func aClosureOfDeployRsShapeIsDeployedUnchanged() async throws {
         try await Scene.with { scene in
             let script =
                 "#!/usr/bin/env bash\\nset -euo pipefail\\nif [[ \\\"\\${DRY_ACTIVATE:-}\\\" == 1 ]]; then :; else\\n"

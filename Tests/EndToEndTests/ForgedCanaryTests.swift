@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// What other accounts of a node can do to an activation: nothing.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ForgedCanaryTests {
     private static let state = "/nix/var/nix/profiles/.deploy-swift/system"
 

@@ -1,7 +1,7 @@
 import Shared
 import Testing
 
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct FullDiskTests {
     /// With no room at all it may be Nix's database that complains; with a little, what is copied does not fit.
     @Test(arguments: ["0", "8M"])

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// What can be reached need not be well: checks on the node, and probes from here, decide before anything is confirmed.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct HealthTests {
     private func expectTakenBack(_ scene: Scene, sourceLocation: SourceLocation = #_sourceLocation) async throws {
         #expect(

@@ -4,7 +4,7 @@ import Shared
 import Testing
 
 /// Ctrl-C: before an activation everything stops; during one the node goes on, and is waited for unless told not to.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct InterruptTests {
     /// A builder that says that it runs and never ends, to be found by its argument.
     private static func endless(_ lab: Lab, _ number: Int) -> String {

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Whatever dies on the way, the node ends in a state that it can name.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct InterruptionTests {
     /// Ends the sshd processes of all logins, not the listener.
     private static let endSessions = "pkill -9 -f '^sshd(-session)?: [a-z]+'"
@@ -88,7 +88,8 @@ struct InterruptionTests {
     }
 
     /// The deployer stays: it finds the node again after the power loss and has it recover.
-    @Test func aDeployThatWaitsThroughAPowerLossTellsTheRollback() async throws {
+    @Test("R26: a deploy that waits through a power loss tells the rollback")
+    func aDeployThatWaitsThroughAPowerLossTellsTheRollback() async throws {
         try await Scene.with { scene in
             let run = try await awaiting(scene)
             try await scene.lab.tool("kill", "web1")

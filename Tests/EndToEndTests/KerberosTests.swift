@@ -5,7 +5,7 @@ import Testing
 /// Logins with a Kerberos ticket, in a realm of the test's own.
 @Suite(
     .serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")),
-    .enabled(if: Realm.obstacle == nil, Comment(rawValue: Realm.obstacle ?? "")), .timeLimit(.minutes(3)))
+    .enabled(if: Realm.obstacle == nil, Comment(rawValue: Realm.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct KerberosTests {
     @Test func aTicketIsEnoughAndItsEndIsNot() async throws {
         try await Lab.withNode { lab, node in

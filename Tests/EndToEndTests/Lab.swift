@@ -64,14 +64,14 @@ struct Lab: Sendable {
 
     @discardableResult
     func tool(_ words: [String]) async throws -> LocalResult {
-        let result = try await command([Lab.program] + words).run(timeLimit: .seconds(120))
+        let result = try await command([Lab.program] + words).run(timeLimit: .seconds(300))
         try #require(result.exit.isSuccess, "lab \(words.joined(separator: " ")): \(result.errorText)")
         return result
     }
 
     /// Runs a program on the deployer's side, whatever its exit status.
     func run(
-        _ words: [String], input: String = "", environment: [String: String] = [:], timeLimit: Duration = .seconds(120)
+        _ words: [String], input: String = "", environment: [String: String] = [:], timeLimit: Duration = .seconds(300)
     ) async throws -> LocalResult {
         var command = command([Lab.program, "run", "--"] + words)
         command.environment.merge(environment) { $1 }
@@ -99,7 +99,7 @@ struct Lab: Sendable {
 
     /// Runs `deploy` on the deployer's side, checks skipped.
     func deploy(
-        _ words: [String], input: String = "", environment: [String: String] = [:], timeLimit: Duration = .seconds(120)
+        _ words: [String], input: String = "", environment: [String: String] = [:], timeLimit: Duration = .seconds(300)
     ) async throws -> LocalResult {
         try await run(
             ["\(Lab.prefix ?? "")/bin/deploy", "--skip-checks"] + Lab.withoutGuesses(words), input: input,

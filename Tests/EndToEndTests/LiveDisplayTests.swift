@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What a person at a terminal sees of a deploy.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct LiveDisplayTests {
     /// A fresh node and a flake whose activation writes two lines and then waits for ``Script/release``.
     private func withHeld(_ work: (Lab, Node, Fixture) async throws -> Void) async throws {

@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// A node that can no longer be reached puts itself back, and `deploy` tells so.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct LockoutTests {
     @Test func aNodeThatStopsItsSSHServerPutsItselfBack() async throws {
         try await Scene.with { scene in
@@ -81,7 +81,8 @@ struct LockoutTests {
         }
     }
 
-    @Test func aLinkThatStaysCutPastTheDeadlineIsToldAsRolledBack() async throws {
+    @Test("R25: a link that stays cut past the deadline is told as rolled back")
+    func aLinkThatStaysCutPastTheDeadlineIsToldAsRolledBack() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
             let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "3"])

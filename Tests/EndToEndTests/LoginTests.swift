@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// How `deploy` gets in: keys, passwords, and what the user's SSH configuration says.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct LoginTests {
     private func flake(_ lab: Lab, _ node: String = "", user: String = "root") throws -> String {
         try Fixture(in: lab).write([.init(user: user)], node: node).flake
@@ -26,13 +26,18 @@ struct LoginTests {
     @Test(arguments: ["libssh2", "openssh"])
     func anEncryptedKeyAsksForItsPassphraseOnce(transport: String) async throws {
         try await Lab.withNode { lab, _ in
-            let words = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", lab.key]
-            #expect(try await lab.command(words).run().exit.isSuccess)
+            let change = ["ssh-keygen", "-q", "-p", "-P", "", "-N", "open sesame", "-f", lab.key]
+            #expect(try await lab.command(change).run().exit.isSuccess)
             let answers: [Terminal.Answer] = [("passphrase", "open sesame")]
-            let run = try await lab.deployOnTerminal(["--ssh-transport", transport, try flake(lab)], answers: answers)
+            let logs = "\(lab.folder)/logs"
+            let words = ["-d", "--log-dir", logs, "--ssh-transport", transport, try flake(lab)]
+            let run = try await lab.deployOnTerminal(words, answers: answers)
             #expect(run.exit == .code(0), "\(run.text)")
             #expect(run.text.split(separator: "Enter passphrase for key").count == 2, "\(run.text)")
             #expect(!run.text.contains("sesame"))
+            let found = try await lab.run(["grep", "-rl", "web1", logs])
+            #expect(!found.text.isEmpty, "the logs are there")
+            #expect(try await lab.run(["grep", "-ral", "sesame", logs]).text.isEmpty)
         }
     }
 

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// What can be shown where no node can be made: no root, a container. It runs elsewhere too, as whoever runs the tests.
-@Suite(.serialized, .enabled(if: Loopback.obstacle == nil, "\(Loopback.obstacle ?? "")"), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Loopback.obstacle == nil, "\(Loopback.obstacle ?? "")"), .timeLimit(.minutes(10)))
 struct LoopbackTests {
     @Test func aProfileOfTheCurrentUserIsDeployedWithASettingsFileForSSH() async throws {
         try await Loopback.with { node in

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Nix as people have it: without flakes, without a daemon, and with users whom it does not trust.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct NixShapeTests {
     /// Deploys with every experimental feature off; what is wrapped comes out of the library, imported by its path.
     @Test(arguments: ["file", "folder"])

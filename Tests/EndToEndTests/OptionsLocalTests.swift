@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Every option of deploy-rs has an effect: those that change what happens here, and what is copied.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(4)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct OptionsLocalTests {
     @Test func keptResultsAreRootsOfTheGarbageCollector() async throws {
         try await Lab.withNode { lab, _ in

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Every option of deploy-rs has an effect: those that change what happens on the node.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(4)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct OptionsNodeTests {
     /// What an activation finds, in a file for the test to read.
     private static let facts = """

@@ -4,7 +4,7 @@ import Testing
 /// The kernel's out-of-memory killer strikes in the middle of a deploy.
 @Suite(
     .serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")),
-    .enabled(if: MemoryGroup.obstacle == nil, Comment(rawValue: MemoryGroup.obstacle ?? "")), .timeLimit(.minutes(3)))
+    .enabled(if: MemoryGroup.obstacle == nil, Comment(rawValue: MemoryGroup.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct OutOfMemoryTests {
     /// Deploys `one`, then `two` up to the middle of its activation, where work is given the number of the script's
     /// process.

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// Units of a real systemd that fail while a system is switched to (A16, R30).
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(4)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct PartialFailureTests {
     /// A wrapped system whose switch starts a unit that fails, and ends as NixOS's does then.
     private func write(_ scene: Scene, extra: String) throws {
@@ -18,7 +18,9 @@ struct PartialFailureTests {
         try scene.fixture.write([.init(extra: extra, path: "activate.custom \(base) \(nixString(activation))")])
     }
 
-    @Test(.enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
+    @Test(
+        "R30: newly failed units are named with their last words, and count as asked for",
+        .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")))
     func newlyFailedUnitsAreNamedWithTheirLastWords() async throws {
         try await Scene.with(try SystemdLab.options) { scene in
             let unit = "[Service]\\nType=oneshot\\nExecStart=/bin/sh -c 'echo words of %n; exit 1'\\n"

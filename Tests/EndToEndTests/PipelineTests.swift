@@ -2,10 +2,10 @@ import Shared
 import Testing
 
 /// Nothing waits for what it does not need: nodes are looked at before the closures are known, and get them as they come.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(4)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct PipelineTests {
     /// A derivation of the deployer's side that is built only once a file is there.
-    private static func waiting(for file: String, _ name: String) -> String {
+    static func waiting(for file: String, _ name: String) -> String {
         let wait = "PATH=/usr/bin:/bin; until [ -e \(file) ]; do sleep 0.05; done"
         let script = "\(wait); mkdir $out; echo -n \(name) >$out/name"
         let words = #"builder = "/bin/sh"; args = [ "-c" \#(nixString(script)) ];"#

@@ -3,7 +3,7 @@ import Testing
 
 /// Plain NixOS systems, without a wrapper: closures with `bin/switch-to-configuration`, which moves
 /// `/run/current-system` as NixOS's does.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct PlainSystemTests {
     private static let profile = "/nix/var/nix/profiles/system"
 
@@ -60,8 +60,9 @@ struct PlainSystemTests {
         }
     }
 
-    /// A11, R21: neither the profile nor the next boot has moved, so the old system comes up by itself.
-    @Test func aPowerLossInTheWindowBootsTheOldSystem() async throws {
+    /// Neither the profile nor the next boot has moved, so the old system comes up by itself.
+    @Test("R21, A11: a power loss in the window boots the old system")
+    func aPowerLossInTheWindowBootsTheOldSystem() async throws {
         try await Scene.with { scene in
             expect(try await deploy(scene, "one"), is: .done)
             try write(scene, "two", then: "[ $1 != test ] || lab-service sshd stop")
@@ -108,8 +109,9 @@ struct PlainSystemTests {
         }
     }
 
-    /// R33, E5: a switch that says it went well, while another system runs.
-    @Test func aSwitchThatDidNotTakePlaceIsNoSuccess() async throws {
+    /// It says that it went well, while another system runs.
+    @Test("R33: a switch that did not take place is no success")
+    func aSwitchThatDidNotTakePlaceIsNoSuccess() async throws {
         try await Scene.with { scene in
             expect(try await deploy(scene, "one"), is: .done)
             expect(
@@ -119,8 +121,8 @@ struct PlainSystemTests {
         }
     }
 
-    /// R31, A22.
-    @Test func oneThatNeedsARebootSaysSo() async throws {
+    @Test("R31, A22: one that needs a reboot says so")
+    func oneThatNeedsARebootSaysSo() async throws {
         try await Scene.with { scene in
             expect(try await deploy(scene, "one"), is: .done)
             let refused = try await deploy(scene, "two", then: "[ $1 != test ] || exit 100")
@@ -134,8 +136,8 @@ struct PlainSystemTests {
         }
     }
 
-    /// H5, R33.
-    @Test func underAnotherNameItIsRefused() async throws {
+    @Test("R33: under another name it is refused")
+    func underAnotherNameItIsRefused() async throws {
         try await Scene.with { scene in
             try scene.fixture.write([.init(name: "web", path: path("one"))])
             let result = try await scene.lab.deploy([scene.fixture.flake])

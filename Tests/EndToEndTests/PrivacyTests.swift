@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// What another local user can do to an activation: nothing (R9, A19).
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct PrivacyTests {
     private static let state = "/nix/var/nix/profiles/.deploy-swift"
 

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// The question of `-i`.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(2)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct PromptTests {
     private static let question = "Are you sure you want to deploy these profiles?"
 

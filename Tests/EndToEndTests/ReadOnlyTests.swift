@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// Folders that cannot be written, and a guardian that does not run.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ReadOnlyTests {
     private static let folder = "/nix/var/nix/profiles"
 

@@ -4,7 +4,7 @@ import Testing
 /// The last resort after a rollback: one reboot, into the recorded generation.
 @Suite(
     .serialized, .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")),
-    .timeLimit(.minutes(4)))
+    .timeLimit(.minutes(10)))
 struct RebootTests {
     private static let reboots = "rebootIfStuck = true;"
     /// Neither outlives a boot.
@@ -167,7 +167,9 @@ struct RebootTests {
             try await reboot(scene)
             try await expect(run, endsAs: .rolledBack, says: "it has been rebooted (", "rolled back, verified")
             #expect(
-                try await scene.state().marks == ["one switch", "two switch", "one switch", "one boot", "one switch"])
+                try await scene.state().marks == [
+                    "one switch", "two switch", "one switch", "one boot", "one switch", "one boot",
+                ])
         }
     }
 

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// The connection dies, the node does not: `deploy` finds it again and tells what it says.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(5)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ReconnectionTests {
     @Test("R4, R5: a link that blips while it is confirmed, and comes back in time, ends committed")
     func aBlipInTheWindowEndsCommitted() async throws {

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// What is left of a deploy for those who did not watch: logs, times and events.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ReportTests {
     private struct Event: Decodable {
         struct Generation: Decodable { var number: Int? }

@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// Activations that do something to the SSH server that they came through.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct ServerTests {
     private static let refuse = "echo PubkeyAuthentication no >/etc/ssh/lab.conf; lab-service sshd restart"
     private static let accept = "rm -f /etc/ssh/lab.conf; lab-service sshd restart"

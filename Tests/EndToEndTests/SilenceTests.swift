@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// Nobody says that anything is over: a link that passes nothing on, and an agent that does nothing.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct SilenceTests {
     /// The node rolls back long before a keepalive would miss an answer, and before TCP itself, whose pauses grow with
     /// the cut, tries once more.

@@ -2,7 +2,7 @@ import Foundation
 import Shared
 import Testing
 
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct SuccessTests {
     private func profiles(_ version: String) -> [Fixture.Profile] {
         [

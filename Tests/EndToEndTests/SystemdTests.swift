@@ -4,7 +4,7 @@ import Testing
 /// The guardian of root's profiles outlives everything but the machine, where systemd and logind rule.
 @Suite(
     .serialized, .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(10)))
 struct SystemdTests {
     private static let units = "'deploy-swift-system-*.service'"
     private static let endSessions = "systemctl kill --signal=KILL 'session-*.scope'"

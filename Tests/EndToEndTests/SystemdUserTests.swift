@@ -4,7 +4,7 @@ import Testing
 /// Where the guardian of an unprivileged user's profile runs depends on what logind does with that user's processes.
 @Suite(
     .serialized, .enabled(if: SystemdLab.isAvailable, Comment(rawValue: SystemdLab.obstacle ?? "")),
-    .timeLimit(.minutes(3)))
+    .timeLimit(.minutes(10)))
 struct SystemdUserTests {
     private static func endSessions(of user: String) -> String { "loginctl terminate-user \(user)" }
     private static let hint = "`loginctl enable-linger app` there cures it"

@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// What is active and committed already is left as it is, and nothing less certain.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(4)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct UnchangedTests {
     private static let line = #"web1: info: profile "system": unchanged, active and committed on generation 1"#
 

@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// After a rollback `deploy` looks again: is the node reachable, and is everything as it was recorded?
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct VerifiedRollbackTests {
     @Test("R28: a rollback is said to be verified once it was seen over a new login")
     func aRollbackIsVerifiedOverANewLogin() async throws {

@@ -3,7 +3,7 @@ import Shared
 import Testing
 
 /// A node with several addresses, and this machine as a node.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct WaysTests {
     private func hosts(_ names: [String]) -> String {
         "hostname = [ \(names.map(nixString).joined(separator: " ")) ];"

@@ -2,7 +2,7 @@ import Shared
 import Testing
 
 /// Rollbacks that could end on the wrong generation.
-@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: Lab.isAvailable, Comment(rawValue: Lab.obstacle ?? "")), .timeLimit(.minutes(10)))
 struct WrongPlaceTests {
     private static let profile = "/nix/var/nix/profiles/system"
 

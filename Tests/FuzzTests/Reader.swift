@@ -16,7 +16,7 @@ struct Reader: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     static let all = [
-        target, flakeAnswer, nixVersion, events, status, journal, sshConfiguration, knownHosts, keys, facts,
+        target, flakeAnswer, nixVersion, nixLog, events, status, journal, sshConfiguration, knownHosts, keys, facts,
     ]
 
     /// What stands on the command line, from a script or a person.
@@ -48,6 +48,23 @@ struct Reader: Sendable, CustomTestStringConvertible {
     static let nixVersion = Reader(name: "nix-version", words: ["nix (Nix) ", "2.8", ".", "pre", "Lix"]) { bytes in
         let version = NixVersion(parsing: String(decoding: bytes, as: UTF8.self))
         return (version?.major ?? 0) >= 0 ? nil : "a negative version"
+    }
+
+    /// Nix's records of what it does, with whatever builders write among them.
+    static let nixLog = Reader(
+        name: "nix-log",
+        words: [
+            "@nix {", "\"action\":\"start\"", "\"action\":\"result\"", "\"id\":1", "\"type\":104", "\"type\":105",
+            "\"fields\":[1,2,3,4]",
+        ]
+    ) { bytes in
+        var log = NixLog(words: ["nix", "build", "-L"])
+        let together = CountsTogether { _ in }
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            _ = log.add(String(line))
+            for program in ["one", "two"] { together.take(log.counts, of: program) }
+        }
+        return log.counts.bytes >= 0 && log.counts.builds.done >= 0 ? nil : "a negative count"
     }
 
     /// What an agent writes, whichever version it has and whatever its login shell adds.

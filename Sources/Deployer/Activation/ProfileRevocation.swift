@@ -30,7 +30,8 @@ struct ProfileRevocation: Sendable {
         } catch {
             failure = error
         }
-        let text = "profile \"\(profile.name)\": contact was lost (\(describe(failure))); asking the node again"
+        let news = failure is AgentFailure ? "is not taken back yet" : "contact was lost"
+        let text = "profile \"\(profile.name)\": \(news) (\(describe(failure))); asking the node again"
         console.tell(.warn, text, node: profile.node)
         do {
             return try await Reconnection(profile: profile, connector: connector, console: console)

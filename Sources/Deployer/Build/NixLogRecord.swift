@@ -74,7 +74,10 @@ struct NixActivityResult: Sendable, Equatable {
     var kind: Int
     var fields: [JSONValue]
 
-    var numbers: [Int] { fields.compactMap(\.integer) }
+    /// More than anybody has bytes to send, and little enough that sums of them are numbers too.
+    private static let greatest = 1 << 44
+
+    var numbers: [Int] { fields.compactMap { $0.integer.map { min(max($0, 0), Self.greatest) } } }
 }
 
 extension JSONValue {
