@@ -13,7 +13,9 @@ struct OwnRoots: Sendable {
 
     /// Nil where there is none that is ours alone to write to.
     init?(_ environment: [String: String]) {
-        guard let user = environment["USER"], !user.isEmpty, !user.contains("/"), !user.hasPrefix(".") else { return nil }
+        guard let user = environment["USER"], !user.isEmpty, !user.contains("/"), !user.hasPrefix(".") else {
+            return nil
+        }
         folder = "\(nixStateFolder(environment))/gcroots/per-user/\(user)/"
         var status = stat()
         guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
