@@ -29,7 +29,6 @@ struct GuardianProcess: Sendable {
 
     /// The guardian's own main.
     static func main(_ words: [String]) async -> Int32 {
-        if words.first == ScriptLauncher.word { return ScriptLauncher.main(Array(words.dropFirst())) }
         if words.first == OwnerLauncher.word { return await OwnerLauncher.main(Array(words.dropFirst())) }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGTERM, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
         let shutdown = Shutdown.watch()

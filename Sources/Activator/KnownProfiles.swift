@@ -25,8 +25,8 @@ struct KnownProfiles: Sendable {
         let profiles = "\(state)/profiles"
         let perUser = folderEntries("\(profiles)/per-user").map { "\(profiles)/per-user/\($0)" }
         let roots = "\(state)/gcroots/auto"
-        let told = folderEntries(roots).compactMap { linkTarget("\(roots)/\($0)") }.compactMap(Self.folder)
-        return [profiles] + perUser + told
+        let told = folderEntries(roots).compactMap { linkTarget("\(roots)/\($0)") } + OwnRoots.registered(environment)
+        return [profiles] + perUser + told.compactMap(Self.folder)
     }
 
     /// The folder of the profile that a root's path belongs to: a generation, or one of our own in its state folder.

@@ -17,7 +17,7 @@ struct Roots: Sendable {
             + (record.policy.kind == .system ? [record.runningSystem] : [])
         let paths = wanted.compactMap { $0.flatMap(nix.storePath) }
         do {
-            guard isScanned else {
+            guard isScanned || isRegistered else {
                 return try await nix.run(["nix-store", "--realise"] + paths + ["--add-root", folder.path + "root"])
             }
             for name in Self.names.dropFirst(paths.count) { folder.remove(name) }
@@ -38,5 +38,12 @@ struct Roots: Sendable {
     /// Nix takes every link below its profiles folder for a root; elsewhere one has to be registered.
     private var isScanned: Bool {
         resolved(folder.path).hasPrefix(resolved(nixStateFolder(nix.environment) + "/profiles") + "/")
+    }
+
+    /// Where we have a folder among Nix's roots, our links are told there once and for all, which spares every activation
+    /// a process of Nix: what is told holds a link's closure for as long as there is such a link.
+    private var isRegistered: Bool {
+        guard let own = OwnRoots(nix.environment) else { return false }
+        return Self.names.allSatisfy { own.register(folder.path + $0) }
     }
 }

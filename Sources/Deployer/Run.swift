@@ -131,7 +131,6 @@ struct Run: Sendable {
     ) async throws -> Evaluated {
         // Flakes work nearly everywhere: whether they do is asked only where one could not be evaluated.
         var nix = listening(Nix(version: .assumed, hasFlakes: true, environment: environment))
-        async let version = Nix.installedVersion(environment: environment)
         let evaluations: [Evaluation]
         do {
             evaluations = try await self.evaluations(targets, nix, onNode)
@@ -140,7 +139,7 @@ struct Run: Sendable {
             if nix.hasFlakes { throw EvaluationError.nix(.flake(reference), at: place, failure) }
             evaluations = try await self.evaluations(targets, nix, onNode)
         }
-        nix.version = try await version
+        nix.version = evaluations.compactMap(\.nixVersion).first ?? .assumed
         for warning in evaluations.flatMap(\.warnings) { console.tell(.warn, warning.description) }
         let plan = try planMaker.plan(evaluations)
         console.report(.planned(plan))

@@ -165,6 +165,50 @@ extension AgentTests {
                 #expect(linkTarget("\(link.folder).deploy-swift/\(link.name)/root") == nil)
             }
         }
+
+        @Test func withAFolderOfOurOwnAmongNixsRootsNoProcessOfNixIsNeededToHoldClosures() async throws {
+            let own = "\(node.path)/state/gcroots/per-user/someone"
+            try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+            let profile = "\(node.path)/home/profile"
+            let old = try await node.tracing("old")
+            try await node.nix(["nix-env", "-p", profile, "--set", old])
+            var environment = node.environment
+            environment["USER"] = "someone"
+            for isConfirmed in [false, true] {
+                let new = try await node.tracing("new-\(isConfirmed)")
+                var request = node.request(new, confirmTimeout: isConfirmed ? 60 : 3)
+                request.profile = .path(profile)
+                let words = [ScratchNode.agent] + AgentCommand.activate(request).words()
+                let agent = try RunningAgent(LocalCommand(words, environment: environment))
+                try await agent.awaiting()
+                // Nothing but ours holds the one before, as after `nix-collect-garbage -d`.
+                if !isConfirmed { try FileManager.default.removeItem(atPath: "\(profile)-1-link") }
+                try await node.nix(["nix-store", "--gc"])
+                #expect(access(old, F_OK) == 0 && access(new, F_OK) == 0)
+                if isConfirmed { _ = try await node.confirm(request) }
+                #expect(try await agent.end().verdict?.verdict == (isConfirmed ? .committed : .rolledBack))
+            }
+            let auto = "\(node.path)/state/gcroots/auto"
+            #expect(!folderEntries(auto).contains { linkTarget("\(auto)/\($0)")?.contains("/.deploy-swift/") == true })
+            // What is told stays, and holds nothing by itself.
+            #expect(folderEntries(own).compactMap { linkTarget("\(own)/\($0)") }.count == Roots.names.count)
+            #expect(folderEntries(own).allSatisfy { access("\(own)/\($0)", F_OK) != 0 })
+        }
+
+        @Test(arguments: [(user: "other", mode: 0o755), ("someone", 0o777), ("../per-user/someone", 0o755)])
+        func aFolderOfRootsThatMayNotBeOursIsNotUsed(user: String, mode: Int) throws {
+            let own = "\(node.path)/state/gcroots/per-user/someone"
+            try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+            try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: own)
+            var environment = node.environment
+            environment["USER"] = user
+            #expect(OwnRoots(environment) == nil)
+            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: own)
+            environment["USER"] = "someone"
+            let roots = try #require(OwnRoots(environment))
+            #expect(roots.register("/a") && roots.register("/a") && roots.register("/b"))
+            #expect(Set(OwnRoots.registered(environment)) == ["/a", "/b"])
+        }
     }
 }
 

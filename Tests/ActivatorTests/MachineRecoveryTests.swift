@@ -49,6 +49,17 @@ extension AgentTests {
             #expect(again.output == "")
         }
 
+        @Test func aProfileIsFoundThatOnlyItsUsersOwnRootsTellOf() throws {
+            let link = "\(node.path)/home/deep/app"
+            _ = try StateFolder.make(beside: ProfileLink(path: link))
+            let own = "\(node.path)/state/gcroots/per-user/someone"
+            try FileManager.default.createDirectory(atPath: own, withIntermediateDirectories: true)
+            let roots = try #require(OwnRoots(node.environment.merging(["USER": "someone"]) { $1 }))
+            #expect(KnownProfiles(environment: node.environment).find().isEmpty)
+            #expect(roots.register("\(node.path)/home/deep/.deploy-swift/app/root"))
+            #expect(KnownProfiles(environment: node.environment).find().map(\.link) == [link])
+        }
+
         @Test func inTheBackgroundAGuardianHasItBeforeTheCommandEnds() async throws {
             try await leaveInterrupted(node.link)
             let end = try await node.run(.recover([], background: true))

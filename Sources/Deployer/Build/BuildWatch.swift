@@ -3,7 +3,7 @@ import Synchronization
 
 /// Tells which closures of a build can be copied, while it still runs.
 final class BuildWatch: Sendable {
-    /// How often the store is asked at most, which costs a Nix process.
+    /// How often it is looked at most; to ask the store costs a process of Nix.
     private static let interval = Duration.milliseconds(300)
 
     private let profiles: [PlannedProfile]
@@ -44,7 +44,8 @@ final class BuildWatch: Sendable {
 
     /// Opens what is there.
     func look() async throws {
-        let paths = waiting.withLock { $0.sorted() }
+        // A path that does not exist is not valid either; one that does may still be written to.
+        let paths = waiting.withLock { $0.sorted() }.filter(exists)
         let missing = try await builder.missing(of: paths)
         open(paths.filter { !missing.contains($0) })
     }

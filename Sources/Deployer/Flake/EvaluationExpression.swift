@@ -106,6 +106,6 @@ enum EvaluationExpression {
             (done: name: builtins.trace "${marker}${builtins.toJSON (answer (node settings) [ name ] // { names = [ name ]; })}" done)
             null (if marker == null then [ ] else builtins.attrNames nodes);
         in
-        builtins.seq told (answer finished chosen)
+        builtins.seq told (answer finished chosen // { inherit (builtins) nixVersion; })
         """
 }

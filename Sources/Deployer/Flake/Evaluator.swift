@@ -12,6 +12,8 @@ struct Evaluation: Sendable, Equatable {
     var deployment: Deployment
     /// Attributes that have no effect.
     var warnings: [UnknownAttribute]
+    /// The Nix that has evaluated it; nil where its version cannot be read.
+    var nixVersion: NixVersion?
 }
 
 /// Evaluates `deploy` attributes with Nix, one process for each source.
@@ -45,7 +47,9 @@ struct Evaluator: Sendable {
             throw EvaluationError.wrongAttributes(request.source, decoder.problems, unknown: decoder.warnings)
         }
         try findMissing(request, in: deployment)
-        return Evaluation(request: request, deployment: deployment, warnings: decoder.warnings)
+        return Evaluation(
+            request: request, deployment: deployment, warnings: decoder.warnings,
+            nixVersion: answer["nixVersion"]?.text.flatMap(NixVersion.init(parsing:)))
     }
 
     /// The source to evaluate in place of the one named: where this Nix has no flakes, a flake's folder stands for its

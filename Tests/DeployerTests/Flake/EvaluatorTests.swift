@@ -57,6 +57,12 @@ struct EvaluatorTests {
         #expect(node.profiles[ProfileName("d")]?.derivations == [])
     }
 
+    @Test func theEvaluationTellsTheVersionOfItsNix() async throws {
+        let flake = try scratch.flake("{ deploy.nodes = { }; }")
+        let version = try await Nix.installedVersion()
+        #expect(try await evaluate(flake).nixVersion == version)
+    }
+
     @Test func whatWasNotAskedForDoesNoHarm() async throws {
         let flake = try scratch.flake(
             """
