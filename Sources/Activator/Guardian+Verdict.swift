@@ -56,6 +56,7 @@ extension Guardian {
             events.send(.rebooting(reason: why, seconds: StandardLimits.reboot))
             return .rebootFailed("\(try await work.reboot())")
         } catch {
+            record.reboot = nil
             return .rebootFailed("it was not rebooted: \(error)")
         }
     }

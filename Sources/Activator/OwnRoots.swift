@@ -16,9 +16,11 @@ struct OwnRoots: Sendable {
         guard let user = environment["USER"], !user.isEmpty, !user.contains("/"), !user.hasPrefix(".") else {
             return nil
         }
-        folder = "\(nixStateFolder(environment))/gcroots/per-user/\(user)/"
+        let own = "\(nixStateFolder(environment))/gcroots/per-user/\(user)"
+        folder = own + "/"
         var status = stat()
-        guard stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
+        // A link to a folder is none to Nix, which would hold nothing by it.
+        guard lstat(own, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == geteuid(),
             status.st_mode & 0o022 == 0
         else { return nil }
     }

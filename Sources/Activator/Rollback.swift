@@ -136,7 +136,10 @@ struct Rollback: Sendable {
         return "the running system is \(running.path), not that of \(previous.text)"
     }
 
-    func run(_ words: [String], _ mode: Script.Mode, at location: String? = nil) async throws {
+    func run(
+        _ words: [String], _ mode: Script.Mode, at location: String? = nil, within limit: Duration? = nil
+    ) async throws {
+        let limit = limit ?? self.limit
         let script = Script(
             ScriptLauncher.words(words, link), at: location ?? link.path, mode, tempPath: record.tempPath, limit: limit,
             generations.nix.environment)

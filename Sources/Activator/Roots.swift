@@ -17,7 +17,8 @@ struct Roots: Sendable {
             + (record.policy.kind == .system ? [record.runningSystem] : [])
         let paths = wanted.compactMap { $0.flatMap(nix.storePath) }
         do {
-            guard isScanned || isRegistered else {
+            // Who gave a nonce holds the closure since its copy; else a collection may be under way, which `nix-store` would tell.
+            guard isScanned || record.nonce != nil && isRegistered else {
                 return try await nix.run(["nix-store", "--realise"] + paths + ["--add-root", folder.path + "root"])
             }
             for name in Self.names.dropFirst(paths.count) { folder.remove(name) }

@@ -5,6 +5,8 @@ import Shared
 ///
 /// Switching back compares units with a half-applied state, so that some stay stopped which nobody would miss in time.
 struct UnitsAfterRollback: Sendable {
+    /// What `systemctl start` ends with where there is no such unit.
+    private static let noSuchUnit: Int32 = 5
     private static let startLimit = Duration.seconds(30)
     /// For all of them, so that the deployer hears of the verdict in time.
     private static let limit = Duration.seconds(90)
@@ -29,7 +31,7 @@ struct UnitsAfterRollback: Sendable {
         return found
     }
 
-    /// Starts a unit unless it runs.
+    /// Starts a unit unless it runs. One that is slow, that is not there or that had failed before is no damage of this rollback's.
     private func see(to unit: String, _ found: inout UndoEnd) async {
         guard let state = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit) else {
             return found.notes.append("nobody could see to \(unit): systemctl does not answer")
@@ -37,13 +39,19 @@ struct UnitsAfterRollback: Sendable {
         if state.exit.isSuccess || trimmed(state.text) == "reloading" { return }
         // A unit that failed too often in too short a time is not started again before that.
         _ = await systemd.run(["reset-failed", "--", unit], limit: FailedUnits.timeLimit)
-        guard let start = await systemd.run(["start", "--", unit], limit: Self.startLimit), start.exit.isSuccess else {
-            let reason = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit)
-            found.isWhole = false
-            return found.notes.append(
-                "\(unit), which is critical, does not start (\(reason.map { trimmed($0.text) } ?? "unknown"))")
+        let start = await systemd.run(["start", "--", unit], limit: Self.startLimit)
+        if start?.exit.isSuccess == true {
+            return found.notes.append("\(unit), which is critical, did not run and was started")
         }
-        found.notes.append("\(unit), which is critical, did not run and was started")
+        if let start, start.exit != .code(Self.noSuchUnit), !hadFailed(unit) { found.isWhole = false }
+        let reason = await systemd.run(["is-active", "--", unit], limit: FailedUnits.timeLimit)
+        found.notes.append(
+            "\(unit), which is critical, does not start (\(reason.map { trimmed($0.text) } ?? "unknown"))")
+    }
+
+    /// Before the activation.
+    private func hadFailed(_ unit: String) -> Bool {
+        (record.progress.failedUnits ?? []).contains { $0 == unit || $0 == "\(unit).service" }
     }
 
     /// Those that are failed now, where the profile is one that sets up units.

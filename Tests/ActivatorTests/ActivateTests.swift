@@ -204,6 +204,10 @@ extension AgentTests {
             environment["USER"] = user
             #expect(OwnRoots(environment) == nil)
             try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: own)
+            let link = "\(node.path)/state/gcroots/per-user/linked"
+            try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: own)
+            environment["USER"] = "linked"
+            #expect(OwnRoots(environment) == nil, "a link to one")
             environment["USER"] = "someone"
             let roots = try #require(OwnRoots(environment))
             #expect(roots.register("/a") && roots.register("/a") && roots.register("/b"))

@@ -215,6 +215,20 @@ extension AgentTests {
             #expect(end.verdict?.reason?.contains("may take another") == !works)
         }
 
+        /// Such as a virtual machine's system, which a profile of the host's wraps.
+        @Test func aSystemThatIsNotTheMachinesOwnIsNotMadeWhatBoots() async throws {
+            let link = "\(node.path)/state/profiles/vm"
+            let old = try await node.closure(
+                "old", "echo restart >> \(node.trace)",
+                files: ["bin/switch-to-configuration": "echo system $1 >> \(node.trace)"])
+            try await node.nix(["nix-env", "-p", link, "--set", old])
+            var request = node.request(try await node.closure("new", "exit 1"))
+            request.profile = .path(link)
+            let end = try await node.activate(request)
+            #expect(end.verdict?.verdict == .rolledBack)
+            #expect(node.traced == ["restart"])
+        }
+
         @Test func anUnknownGenerationIsLinkedAndThatIsSaid() async throws {
             try await node.generations([try await node.closure("unknown", nil)])
             let end = try await node.activate(node.request(try await node.closure("new", "exit 1")))

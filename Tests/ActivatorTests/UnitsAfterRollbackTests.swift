@@ -30,7 +30,8 @@ extension AgentTests {
                 *"is-active -- runs") echo active ;;
                 *"is-active -- broken") echo failed; exit 3 ;;
                 *is-active*) echo inactive; exit 3 ;;
-                *"start -- broken") exit 1 ;;
+                *"start -- broken" | *"start -- old") exit 1 ;;
+                *"start -- missing") exit 5 ;;
                 *list-units*)
                     echo "old.service loaded failed failed Old"
                     if [ -e \(node.path)/ran ]; then echo "broken.service loaded failed failed Broken"; fi ;;
@@ -70,6 +71,18 @@ extension AgentTests {
                 starts == ["reset-failed", "start"].flatMap { verb in ["\(scope)\(verb) -- stopped"] }
                     + ["reset-failed", "start"].map { "\(scope)\($0) -- broken" })
             #expect(node.traced == ["new boot=0", "old boot=0"])
+        }
+
+        @Test func whatNoRebootWouldMendIsNoReasonForOne() async throws {
+            var request = try await request(["missing", "old"], then: "exit 1")
+            request.session?.rebootIfStuck = true
+            let end = try await activate(request)
+            #expect(end.exit == .code(4))
+            let reason = end.verdict?.reason ?? ""
+            #expect(reason.contains("missing, which is critical, does not start"))
+            #expect(reason.contains("old, which is critical, does not start"))
+            #expect(!reason.contains("reboot"), "\(reason)")
+            #expect(!calls.contains { $0.contains("reboot") })
         }
 
         @Test func theyAreStartedWhereTheRollbackFailsToo() async throws {

@@ -34,7 +34,7 @@ struct RebootTests {
             #expect(!run.text.contains("rolled back, now on") && !run.text.contains("is stuck"), "\(run.text)")
             try await scene.lab.tool("boot", "web1")
             try await expect(
-                run, endsAs: .rolledBack, says: "which may be rebooting", "it has been rebooted (",
+                run, endsAs: .rolledBack, says: "it may be rebooting", "it has been rebooted (",
                 "deploy-rs-activate: exit status 1",
                 "rolled back, now on generation 1", "rolled back, verified")
             #expect(

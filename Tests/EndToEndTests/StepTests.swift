@@ -63,6 +63,9 @@ struct StepTests {
             let gate = Gate(node: scene.node, program: "nix-store")
             try await gate.install()
             try await gate.close("before", "\(state)/root")
+            // The user's own folder of roots would do without that program: it has room for nothing.
+            let own = "/nix/var/nix/gcroots/per-user/root"
+            try await scene.node.shell("mkdir -p \(own) && mount -t tmpfs -o mode=755,nr_inodes=1 none \(own)")
             let extra = #"profilePath = "/root/profiles/tool";"#
             try scene.fixture.write([.init(name: "tool", activation: Script.mark("one"), extra: extra)])
             let run = try scene.lab.start([scene.fixture.flake])

@@ -34,8 +34,8 @@ struct ActivationWork: Sendable {
         return await activation.run()
     }
 
-    /// After a rollback, with the profile's probe too; nil without one, and for a closure's own agent: it has no record to compare with, and its verdict
-    /// was read off the link already.
+    /// After a rollback, with the profile's probe too; nil without one, and for a closure's own agent: it has no record to
+    /// compare with, and its verdict was read off the link already.
     func look(_ result: ProfileResult, _ connection: ReadyConnection, _ nonce: String) async -> RollbackFinding? {
         let isOurs = !connection.usesClosureAgent(for: result.profile)
         guard result.outcome.isRolledBack, isOurs || result.profile.probe != nil else { return nil }

@@ -54,14 +54,15 @@ extension ProfileActivation {
         let lost = SSHError.lost(host: profile.destination.host, reason: "no verdict was sent")
         let failure = failures.last ?? lost
         var text = "contact was lost (\(describe(failure))); asking the node over new connections"
-        if profile.rebootLimit(mode) > .zero {
+        let silent = failures.lazy.compactMap { $0 as? SilentNode }.first
+        if profile.rebootLimit(mode) > .zero, silent?.hasBegun != true {
             // Its last word may not have come through.
             let seconds = (deadline(since: started) - .now).components.seconds
-            text += ", which may be rebooting, for \(seconds) s at most"
+            text += "; it may be rebooting, so that is tried for \(seconds) s"
         }
         console.tell(.warn, "profile \"\(profile.name)\": \(text)", node: profile.node)
         do {
-            switch failures.lazy.compactMap({ $0 as? SilentNode }).first {
+            switch silent {
             case .none: return try await outcome(since: started, awaitsStart: false)
             // Its own deadline is over already.
             case .some(let silent) where silent.hasBegun:
