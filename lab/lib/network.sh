@@ -10,7 +10,8 @@ subnet() { cat "$LAB_DIR/subnet" 2>/dev/null; }
 bridge() { echo "dsl$(subnet)"; }
 hardware_address() { printf '02:d5:%02x:%02x:%02x:%02x' "${pool%.*}" "${pool#*.}" "$(subnet)" "$1"; }
 address_of() { echo "$pool.$(subnet).$1"; }
-ipv6_of() { printf 'fd00:%x:%x:%x::%x' "${pool%.*}" "${pool#*.}" "$(subnet)" "$1"; }
+# As the system writes it: a group of 0 would be left out there, and known_hosts knows one spelling.
+ipv6_of() { printf 'fd00:%x:%x:1%02x::%x' "${pool%.*}" "${pool#*.}" "$(subnet)" "$1"; }
 has_ipv6() { [[ -e /proc/net/if_inet6 ]]; }
 cable_of() { echo "$(bridge)-$1"; }
 
