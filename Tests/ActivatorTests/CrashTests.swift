@@ -83,7 +83,7 @@ private final class SimulatedNode: NodeWork {
 }
 
 /// Stops the machine after each write, sync and rename of an activation's whole life, and looks at what is left.
-@Suite(.timeLimit(.minutes(5))) struct CrashTests {
+@Suite(.timeLimit(.minutes(10))) struct CrashTests {
     private typealias Facts = SimulatedNode.Facts
     private typealias Image = [String: [UInt8]]
 

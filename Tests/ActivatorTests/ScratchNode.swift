@@ -6,7 +6,7 @@ import Testing
 @testable import Activator
 
 /// The parent of every suite that starts the built agent on real Nix, in a store of its own: no root, no /nix.
-@Suite(.serialized, .enabled(if: ScratchNode.hasNix, "needs nix-env in PATH"), .timeLimit(.minutes(3)))
+@Suite(.serialized, .enabled(if: ScratchNode.hasNix, "needs nix-env in PATH"), .timeLimit(.minutes(10)))
 struct AgentTests {}
 
 /// A "node": a scratch folder with a Nix store, profiles, and what the tests' activations write.

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct CopierTests {
     /// A node that starts what serves its store, and never sees its end.
     private struct Node: Remote, Connector {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct DryActivationTests {
     private func rehearse(_ node: FakeNode) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct FirstSuccessTests {
     private struct Refused: Error, Equatable { let index: Int }
 

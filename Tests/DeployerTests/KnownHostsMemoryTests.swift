@@ -4,7 +4,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct KnownHostsMemoryTests {
     @Test func aNameIsLookedForAgainOnlyWhereTheFileHasChanged() async throws {
         try await withScratchFolder { folder in

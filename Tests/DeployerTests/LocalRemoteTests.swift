@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// This machine as a node.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct LocalRemoteTests {
     private let remote = LocalRemote(environment: currentEnvironment())
 

@@ -4,7 +4,7 @@ import Testing
 @testable import Deployer
 
 /// A macOS node, by what such a machine answers: no agent of ours runs there, the closure's own is driven.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct MacNodeTests {
     private static let facts = FakeNode.Answer.recorded(
         "system Darwin arm64", "daemon /nix/var/nix/profiles/default/bin/nix-daemon",

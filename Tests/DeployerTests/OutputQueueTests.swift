@@ -3,7 +3,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct OutputQueueTests {
     @Test func cancellingWhileAPieceArrivesNeverBlocks() async throws {
         for _ in 0..<5000 {

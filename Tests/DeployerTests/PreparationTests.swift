@@ -3,7 +3,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct PreparationTests {
     private func preparation(_ node: FakeNode) throws -> Preparation {
         let console = try Console(showsDebug: false, usesColor: false, logDirectory: nil)

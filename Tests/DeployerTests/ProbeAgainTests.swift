@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// The second word of a probe, after a rollback: told, and no more than that.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProbeAgainTests {
     private func look(
         _ verdict: Verdict, probe: String?, boot: Bool = false

@@ -17,7 +17,7 @@ private let activateLine = """
 private let confirmLine =
     "sudo -u root /nix/store/agent/bin/activate confirm --profile-user root --profile-name system --nonce 00ff"
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProfileActivationTests {
     private func run(
         _ node: FakeNode, silence: Duration = Pulse.limit, firstWord: Duration = Preflight.answerLimit,

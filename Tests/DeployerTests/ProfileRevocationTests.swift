@@ -5,7 +5,7 @@ import Testing
 
 private let rolledBack = VerdictReport(.rolledBack, generation: ActivationScene.old, reason: "it was revoked")
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ProfileRevocationTests {
     private func revoke(_ node: FakeNode, within limit: Duration = .seconds(30)) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct RollbackCheckTests {
     private func look(_ status: ProfileStatus, boot: Bool = false) async throws -> RollbackFinding {
         let node = FakeNode().on("status", .text(try JSONLine.encode(status) + "\n"))

@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 @Suite(
-    .serialized, .timeLimit(.minutes(2)),
+    .serialized, .timeLimit(.minutes(10)),
     .enabled(if: SSHPasswordServer.obstacle == nil, "\(SSHPasswordServer.obstacle ?? "")"))
 struct SSHAskpassTests {
     private static let both = [TransportChoice.libssh2, .openssh]
@@ -88,7 +88,7 @@ struct SSHAskpassTests {
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHAskpassKeyTests {
     @Test func aPassphraseIsAskedForOnceForAllServers() async throws {
         let first = try await SSHTestServer.start()

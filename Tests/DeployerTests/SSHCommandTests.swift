@@ -19,7 +19,7 @@ func noise(_ count: Int) -> [UInt8] {
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(3)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHCommandTests {
     private static let both = [TransportChoice.libssh2, .openssh]
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHConnectionTests {
     private static let both = [TransportChoice.libssh2, .openssh]
 

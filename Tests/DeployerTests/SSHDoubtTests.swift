@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// A changed host key that `StrictHostKeyChecking=no` lets in: keys are enough of a proof of us, secrets stay here.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHDoubtTests {
     private static let both = [TransportChoice.libssh2, .openssh]
 

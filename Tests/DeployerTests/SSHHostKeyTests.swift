@@ -4,7 +4,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHHostKeyTests {
     private func logIn(
         _ server: SSHTestServer, _ choice: TransportChoice = .libssh2, strict: String,

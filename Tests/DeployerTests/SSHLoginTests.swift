@@ -25,7 +25,7 @@ func testConnector(
     ) { log.add($0) }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHLoginTests {
     @Test(arguments: [TransportChoice.libssh2, .openssh])
     func aCommandRunsOverEitherTransport(choice: TransportChoice) async throws {

@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// What is sent without waiting for an answer that says nothing, each of which would cost a round trip.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHRoundTripTests {
     private let server: SSHTestServer
     private let relay: HoldingRelay

@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// Ways to log in that the other suites do not have; with them, each row of the README's table is tested.
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct SSHWaysTests {
     private static let both = [TransportChoice.libssh2, .openssh]
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Shared
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct LocalProcessTests {
     @Test func bothOutputsAndTheStatusOfAProgramAreKept() async throws {
         let result = try await LocalCommand(["sh", "-c", "echo out; echo err >&2; exit 3"]).run()

@@ -8,7 +8,7 @@ import Testing
     import Darwin
 #endif
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(10)))
 struct ReadySourceTests {
     /// With plain Dispatch sources on Linux, this ended the process.
     @Test func manyHangUpsAtOnceHarmNobody() async throws {

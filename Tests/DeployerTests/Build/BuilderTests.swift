@@ -4,7 +4,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.serialized, .timeLimit(.minutes(3)), .enabled(if: ScratchNix.isInstalled, "nix is not installed"))
+@Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: ScratchNix.isInstalled, "nix is not installed"))
 struct BuilderTests {
     let scratch: ScratchNix
 

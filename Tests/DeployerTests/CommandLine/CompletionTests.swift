@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// The completions, asked by the shells themselves.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(10)))
 struct CompletionTests {
     /// A command line up to the cursor, and what must and must not be offered.
     struct Case: Sendable, CustomTestStringConvertible {

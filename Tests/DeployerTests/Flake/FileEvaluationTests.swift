@@ -3,7 +3,7 @@ import Testing
 
 @testable import Deployer
 
-@Suite(.serialized, .timeLimit(.minutes(2)), .enabled(if: ScratchNix.isInstalled, "nix is not installed"))
+@Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: ScratchNix.isInstalled, "nix is not installed"))
 struct FileEvaluationTests {
     let scratch: ScratchNix
 

@@ -5,7 +5,7 @@ import Testing
 @testable import Deployer
 
 /// How a run deals with many nodes at once; `benchmarks/scale` does the same with a thousand of them and real latencies.
-@Suite(.serialized, .timeLimit(.minutes(3)), .enabled(if: ScratchNix.isInstalled, "nix is not installed"))
+@Suite(.serialized, .timeLimit(.minutes(10)), .enabled(if: ScratchNix.isInstalled, "nix is not installed"))
 struct FleetTests {
     private static let unreachable = SSHError.unreachable(host: "node0000", reasons: ["no route"])
 
