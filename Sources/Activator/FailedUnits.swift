@@ -19,6 +19,8 @@ struct FailedUnits: Sendable {
     /// Those that are failed now, new ones first, each with its last journal lines.
     func now(before: Set<String>?) async -> [FailedUnit] {
         let names = await names() ?? []
+        // What they said last may still be on its way; only root may ask for it, others read what is there.
+        if !names.isEmpty { _ = await output(of: "journalctl", ["--sync"]) }
         let sorted = names.sorted { (isOld($0, before) ? 1 : 0, $0) < (isOld($1, before) ? 1 : 0, $1) }
         var units: [FailedUnit] = []
         for name in sorted.prefix(Self.unitLimit) {

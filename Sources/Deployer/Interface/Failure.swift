@@ -16,11 +16,6 @@ struct Failure {
     /// Tells every part of it.
     func tell(on console: Console, wasInterrupted: Bool) -> ExitCode {
         if wasInterrupted { return .interrupted }
-        // A Ctrl-C that a question has read: the signal that it stands for is still under way.
-        if error is CancellationError {
-            console.tell(.warn, "interrupted: stopping; nothing was activated")
-            return .interrupted
-        }
         if case PromptError.declined = error {
             console.tell(.info, describe(error))
             return .declined

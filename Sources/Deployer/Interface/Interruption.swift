@@ -46,11 +46,12 @@ final class Interruption: Sendable {
     /// True once somebody asked to stop.
     var isInterrupted: Bool { state.withLock { $0.count > 0 } }
 
-    /// Starts to listen for INT, TERM and HUP.
+    /// Starts to listen for INT, TERM, HUP and Ctrl-C at a question.
     ///
     /// - Parameter cancel: cancels the run while nothing has changed yet
     func listen(cancel: @escaping @Sendable () -> Void) async {
         state.withLock { $0.cancel = cancel }
+        TerminalPrompter.onInterrupt { [weak self] in self?.interrupt() }
         for number in [SIGINT, SIGTERM, SIGHUP] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())

@@ -25,6 +25,14 @@ struct TerminalPrompter: Prompter {
 
     fileprivate static let change = Mutex<Change?>(nil)
 
+    private static let interruption = Mutex<@Sendable () -> Void>({ kill(getpid(), SIGINT) })
+
+    /// Sets what a Ctrl-C at a question does, instead of a signal to this process. It has happened when the question ends,
+    /// as no signal is sure to have.
+    static func onInterrupt(_ interrupt: @escaping @Sendable () -> Void) { interruption.withLock { $0 = interrupt } }
+
+    fileprivate static func interrupt() { interruption.withLock { $0 }() }
+
     /// Puts the terminal's settings back, for a program that ends while a question is open.
     static func restore() {
         change.withLock { change in
@@ -108,7 +116,7 @@ private final class TerminalReading: Sendable {
         }
         if case .interrupted = answer {
             write("\n")
-            kill(getpid(), SIGINT)
+            TerminalPrompter.interrupt()
         }
         return answer
     }
