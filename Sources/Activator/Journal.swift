@@ -100,12 +100,16 @@ struct Journal: Sendable {
     }
 
     /// The last records that ended, oldest first; lines that cannot be read are left out.
-    func history() -> [Record] {
+    func history() -> [Record] { historyLines().compactMap(Self.record) }
+
+    private func historyLines() -> [ArraySlice<UInt8>] {
         // A damaged history must not stop a deploy: it is only there to be read by people.
         let bytes = (try? folder.read(Self.historyName, limit: 64 << 20)) ?? nil
-        return String(decoding: bytes ?? [], as: UTF8.self).split(separator: "\n").compactMap {
-            try? JSONLine.decode(Record.self, from: $0)
-        }
+        return (bytes ?? []).split(separator: UInt8(ascii: "\n"))
+    }
+
+    private static func record(_ line: ArraySlice<UInt8>) -> Record? {
+        try? JSONLine.decode(Record.self, from: String(decoding: line, as: UTF8.self))
     }
 
     /// The history and the newest record where that has ended, oldest first, each activation by its last verdict.
@@ -119,17 +123,17 @@ struct Journal: Sendable {
 
     /// Adds a record to the history unless it is there; the oldest leave.
     func remember(_ record: Record) throws {
-        let records = history()
-        guard record.isFinished, records.last != record else { return }
-        var lines: [String] = []
-        var size = 0
-        for record in (records.suffix(Self.historyLength - 1) + [record]).reversed() {
-            let line = try JSONLine.encode(record) + "\n"
-            size += line.utf8.count
-            if !lines.isEmpty, size > Self.historySize { break }
+        let earlier = historyLines()
+        guard record.isFinished, earlier.last.flatMap(Self.record) != record else { return }
+        // What the others say is nobody's business here: to read them all takes longer than all else.
+        var lines = [Array((try JSONLine.encode(record)).utf8)[...]]
+        var size = lines[0].count + 1
+        for line in earlier.suffix(Self.historyLength - 1).reversed() {
+            size += line.count + 1
+            if size > Self.historySize { break }
             lines.append(line)
         }
-        try folder.replace(Self.historyName, Array(lines.reversed().joined().utf8))
+        try folder.replace(Self.historyName, lines.reversed().flatMap { $0 + [UInt8(ascii: "\n")] })
     }
 
     /// How the activation of this id stands, whether it is the newest or an earlier one.

@@ -102,11 +102,15 @@ struct LiveDisplayTests {
         try await Lab.withNode(options: ["--trust", "admin"]) { lab, _ in
             let fixture = try Fixture(in: lab)
             // The build goes on meanwhile, so that there is something to show.
-            let wait =
-                "activate.custom (derivation { inherit system; name = \"slow\"; builder = \"/bin/sh\"; PATH = \"/bin:/usr/bin\"; "
-                + "args = [ \"-c\" \"mkdir $out; until [ -e \(lab.folder)/go ]; do echo turn | tee -a \(lab.folder)/turns; sleep 0.05; done\" ]; }) \"true\""
+            let wait = "until [ -e \(lab.folder)/go ]; do echo turn | tee -a \(lab.folder)/turns; sleep 0.05; done"
+            let slow = """
+                activate.custom (derivation {
+                  inherit system; name = "slow"; builder = "/bin/sh"; PATH = "/bin:/usr/bin";
+                  args = [ "-c" "mkdir $out; \(wait)" ];
+                }) "true"
+                """
             let user = "sshUser = \"admin\"; interactiveSudo = true;"
-            try fixture.write([.init(extra: user, path: wait)])
+            try fixture.write([.init(extra: user, path: slow)])
             let terminal = try lab.watch([fixture.flake])
             try await terminal.says("Password: ")
             let asked = terminal.text
