@@ -144,8 +144,11 @@ struct SSHCommandTests {
             return try await group.reduce(into: Set<String>()) { $0.insert($1) }
         }
         #expect(answers == Set((1...20).map { "\($0)\n" }))
-        // One after the other needs no further session.
+        // What the server refused went over further logins; one after the other needs none.
+        let logins = server.log.count("Accepted publickey")
+        #expect(logins > 1)
         for number in 1...5 { #expect(try await remote.run(["echo", "\(number)"]).text == "\(number)\n") }
+        #expect(server.log.count("Accepted publickey") == logins)
         await remote.close()
     }
 

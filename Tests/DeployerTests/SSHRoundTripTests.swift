@@ -24,6 +24,17 @@ struct SSHRoundTripTests {
     /// More than a signature's packet: a channel is opened behind it.
     private let signature = 300
 
+    @Test func smallPacketsAreSentAtOnce() async throws {
+        defer { relay.stop() }
+        let target = TCPTarget(host: "127.0.0.1", port: UInt16(server.port), limit: .seconds(10))
+        let socket = try await connectTCP(target, name: "server")
+        defer { close(socket) }
+        var isSet: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        #expect(getsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &isSet, &size) == 0)
+        #expect(isSet != 0)
+    }
+
     @Test func aKeyIsOfferedBeforeTheServiceIsGranted() async throws {
         defer { relay.stop() }
         relay.keepBack(onceSealed: true)

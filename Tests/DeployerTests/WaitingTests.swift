@@ -56,6 +56,25 @@ struct WaitingTests {
         #expect(inside.count.withLock { $0.now } == 0)
     }
 
+    @Test func sideBySideReachesItsLimitAndNeverPassesIt() async throws {
+        let inside = Inside()
+        let (reached, gate) = (Countdown(4), Gate())
+        async let results = sideBySide(Array(0..<40), limit: 4) { number in
+            inside.count.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
+            defer { inside.count.withLock { $0.now -= 1 } }
+            reached.happened()
+            try await gate.wait()
+            if number == 7 { throw Broken() }
+            return number
+        }
+        try await reached.gate.wait()
+        // A fifth would have been begun together with these.
+        for _ in 0..<1000 { await Task.yield() }
+        gate.open()
+        #expect(await results.map { try? $0.get() } == (0..<40).map { $0 == 7 ? nil : $0 })
+        #expect(inside.count.withLock { $0.most } == 4)
+    }
+
     @Test func oneWhoIsCancelledGivesItsTurnToTheNext() async throws {
         let slots = Slots(1)
         let gate = Gate()

@@ -40,6 +40,32 @@ struct LiveDisplayTests {
         }
     }
 
+    /// Three megabytes over a link that takes one a second, and a probe that succeeds once we have looked.
+    @Test func aCopyShowsItsBytesAndItsRateAndAConfirmationTheTimeLeft() async throws {
+        try await Scene.with { scene in
+            // The agent is there from now on.
+            try await scene.deployed("one")
+            try await scene.lab.tool("rate", "web1", "8")
+            let make = "/bin/mkdir $out && /usr/bin/head -c 3000000 /dev/urandom >$out/content"
+            let builder = #"builder = "/bin/sh"; args = [ "-c" "\#(make)" ];"#
+            let large = #"activate.noop (derivation { inherit system; name = "large"; \#(builder) })"#
+            let go = "\(scene.lab.folder)/go"
+            let probe = "probe = \(nixString("until [ -e \(go) ]; do sleep 0.05; done"));"
+            try scene.fixture.write([.init(extra: probe, path: large)])
+            let terminal = try scene.lab.watch([scene.fixture.flake])
+            let copying = /web1  copying, [0-9.]+ [KM]iB, [0-9.]+ [KM]iB\/s, \d+ s/
+            try await terminal.shows("a copy's bytes and rate") {
+                terminal.screen.lines.contains { $0.wholeMatch(of: copying) != nil }
+            }
+            let waiting = /web1  system: .*, the node rolls back in [1-3]?\d s, \d+ s/
+            try await terminal.shows("the time left") {
+                terminal.screen.lines.contains { $0.wholeMatch(of: waiting) != nil }
+            }
+            #expect(FileManager.default.createFile(atPath: go, contents: nil))
+            #expect(await terminal.exit() == .code(0), "\(terminal.screen.text)")
+        }
+    }
+
     @Test func aTerminalThatBecomesNarrowerKeepsItsLines() async throws {
         try await withHeld { lab, node, fixture in
             let terminal = try lab.watch([fixture.flake], columns: 100)
@@ -121,7 +147,7 @@ struct LiveDisplayTests {
             #expect(terminal.screen.lines.last?.hasSuffix("Password:") == true, "\(terminal.screen.text)")
             terminal.type("correct horse\n")
             try await terminal.shows("the build again") {
-                terminal.screen.lines.contains { $0.hasPrefix("deploy  building, ") }
+                terminal.screen.lines.contains { $0.hasPrefix("deploy  building, 0 of 2 built, 1 running, ") }
             }
             #expect(FileManager.default.createFile(atPath: "\(lab.folder)/go", contents: nil))
             #expect(await terminal.exit() == .code(0), "\(terminal.screen.text)")

@@ -59,6 +59,48 @@ struct PipelineTests {
         }
     }
 
+    /// The check fails once all is built and copied, which it has not held up.
+    @Test func checksRunBesideTheWorkAndHoldUpActivationsAlone() async throws {
+        try await Lab.withNode { lab, node in
+            let go = "\(lab.folder)/go"
+            let wait = "PATH=/usr/bin:/bin; until [ -e \(go) ]; do sleep 0.05; done"
+            let script = nixString("\(wait); echo the check says no >&2; exit 1")
+            let builder = #"builder = "/bin/sh"; args = [ "-c" \#(script) ];"#
+            let slow = #"derivation { inherit system; name = "slow"; \#(builder) }"#
+            let fixture = try Fixture(in: lab)
+            let checks = "checks.${system}.slow = \(slow);"
+            try fixture.write(deploy: Self.deploy(["web1": "(base \"checked\")"]), outputs: checks)
+            let run = try RunningDeploy(lab, program: lab.deployWords(Lab.withoutGuesses([fixture.flake])))
+            try await run.says("web1: info: copying 1 closure")
+            try await node.waits(for: "ls -d /nix/store/*-activatable-checked >/dev/null 2>&1")
+            _ = try await lab.run(["touch", go])
+            try await expect(run, endsAs: .failed, says: "the check says no")
+            #expect(!run.text.contains("activating"))
+            #expect(try await node.marks() == [])
+            #expect(try await node.generations() == [])
+        }
+    }
+
+    /// Two profiles, each over a login of its own: what one process of Nix can do for both is done by one.
+    @Test func nothingIsEvaluatedBuiltOrSentTwice() async throws {
+        try await Lab.withNode { lab, node in
+            let calls = try NixCalls(in: lab)
+            let fixture = try Fixture(in: lab)
+            let profiles = [Fixture.Profile(), .init(name: "hello", user: "app", extra: #"sshUser = "app";"#)]
+            try fixture.write(profiles)
+            expect(try await calls.deploy([fixture.flake]), is: .done)
+            let first = try calls.taken()
+            // The agent, and then both closures.
+            for (call, count) in [("nix eval", 1), ("nix build", 1), ("nix copy", 2), ("nix-store --add", 1)] {
+                #expect(first.count { $0 == call } == count, "\(call): \(first)")
+            }
+            try fixture.write(profiles, version: "2")
+            expect(try await calls.deploy([fixture.flake]), is: .done)
+            #expect(try calls.taken() == ["nix eval", "nix build", "nix copy"])
+            #expect(try await node.generations(Node.appProfile("hello")) == [1, 2])
+        }
+    }
+
     @Test func aDeadNodeHoldsUpNobody() async throws {
         try await Lab.with { lab in
             try await lab.tool("up", "web1", "web2")

@@ -21,6 +21,31 @@ struct UnchangedTests {
         }
     }
 
+    /// A closure of a megabyte: once it is there, a copy sends Nix's question for it and no more.
+    @Test func contentThatIsThereIsOnlyAskedFor() async throws {
+        try await Scene.with { scene in
+            let make = "/bin/mkdir $out && /usr/bin/head -c 1000000 /dev/urandom >$out/content"
+            let builder = #"builder = "/bin/sh"; args = [ "-c" "\#(make)" ];"#
+            let large = #"(derivation { inherit system; name = "large"; \#(builder) })"#
+            try scene.fixture.write([.init(path: "activate.noop \(large)")])
+            #expect(try await copiedBytes(scene) > 1_000_000)
+            #expect(try await copiedBytes(scene, ["--force"]) < 4000)
+        }
+    }
+
+    /// Deploys, and gives the bytes that the copy of its closures has sent.
+    private func copiedBytes(_ scene: Scene, _ words: [String] = []) async throws -> Int {
+        struct Event: Decodable {
+            var phase: String?
+            var state: String?
+            var bytes: Int?
+        }
+        let result = try await scene.lab.deploy(["--json", scene.fixture.flake] + words)
+        expect(result, is: .done)
+        let events = try result.text.split(separator: "\n").map { try JSONLine.decode(Event.self, from: $0) }
+        return try #require(events.first { $0.phase == "copy" && $0.state == "ended" }?.bytes)
+    }
+
     @Test func onlyTheProfileThatChangedIsActivated() async throws {
         try await Scene.with { scene in
             func write(_ version: String, then: String = "true") throws {

@@ -169,6 +169,30 @@ struct OptionsTests {
         for line in Options.help.split(separator: "\n") { #expect(line.count <= 118) }
         #expect(Options.help.contains("  130  interrupted"))
     }
+
+    @Test func oneParagraphOfTheHelpExplainsTheLimitsAndTheBarrier() throws {
+        let paragraphs = Options.help.split(separator: /\n\s*\n/).map {
+            $0.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        }
+        let paragraph = try #require(paragraphs.first { $0.hasPrefix("Nodes go side by side:") })
+        let limits = Limits()
+        for part in [
+            "at most \(limits.logins) are looked at, --parallel copied to and --parallel activated at a time",
+            "Nothing is activated anywhere before every check, build and copy has succeeded",
+            "with --no-barrier no node waits for another", "The profiles of a node go in order",
+        ] {
+            #expect(paragraph.contains(part), "\(paragraph)")
+        }
+        #expect(Options.help.contains("at a time (\(limits.nodes))"))
+        #expect(Options.help.contains("flakes evaluated at a time (\(limits.evaluations))"))
+    }
+
+    @Test func everyLimitHasItsOption() throws {
+        let limits = try options("--parallel", "3", "--max-copies", "4", "--max-jobs-eval", "5").limits
+        #expect([limits.copies, limits.activations, limits.evaluations] == [4, 3, 5])
+        #expect(try options("--max-activations", "6").limits.activations == 6)
+        #expect(throws: UsageError.self) { try options("--max-jobs-eval", "0") }
+    }
 }
 
 @Test(

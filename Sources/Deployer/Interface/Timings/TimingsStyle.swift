@@ -36,7 +36,7 @@ enum TimingsStyle {
         thead th { font-weight: 600; }
         .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
         @media (max-width: 40rem) { .name { flex-basis: 5rem; } main { padding: .6rem; } \
-        .tick:nth-child(even) span { display: none; } }
+        .tick:nth-child(even) { display: none; } }
         @media print { .bar, .key { print-color-adjust: exact; } }
         """
 }
