@@ -1,5 +1,6 @@
 #if os(Linux)
     import Foundation
+    import Glibc
     import Shared
     import Testing
 
@@ -122,8 +123,8 @@
 
         init(_ trace: FleetTrace, start: ContinuousClock.Instant, nodes: Int) {
             seconds = (ContinuousClock.now - start).seconds
-            processorSeconds = Use.processorSeconds(RUSAGE_SELF)
-            programsProcessorSeconds = Use.processorSeconds(RUSAGE_CHILDREN)
+            processorSeconds = Use.processorSeconds
+            programsProcessorSeconds = Use.processorSecondsOfPrograms
             megabytes = Use.megabytes
             mostOpenConnections = trace.mostOpen
             let since = { (event: FleetTrace.Event?) in event.map { ($0.time - start).seconds } }
@@ -150,12 +151,18 @@
             return (kilobytes ?? 0) / 1024
         }
 
-        /// Of this process, or of the programs that it started and that have ended.
-        static func processorSeconds(_ who: __rusage_who) -> Double {
-            var usage = rusage()
-            getrusage(__rusage_who_t(who.rawValue), &usage)
-            let seconds = { (time: timeval) in Double(time.tv_sec) + Double(time.tv_usec) / 1e6 }
-            return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        /// Of this process.
+        static var processorSeconds: Double { ticks(13...14) }
+        /// Of the programs that it started and that have ended.
+        static var processorSecondsOfPrograms: Double { ticks(15...16) }
+
+        /// The sum of these fields of proc_pid_stat(5), counted from 0, in seconds.
+        private static func ticks(_ fields: ClosedRange<Int>) -> Double {
+            let text = (try? String(contentsOfFile: "/proc/self/stat", encoding: .utf8)) ?? ""
+            // The second one, our name in brackets, may hold anything.
+            let rest = text.split(separator: ")").last?.split(separator: " ") ?? []
+            let ticks = fields.compactMap { rest.indices.contains($0 - 2) ? Double(rest[$0 - 2]) : nil }
+            return ticks.reduce(0, +) / Double(sysconf(Int32(_SC_CLK_TCK)))
         }
     }
 #endif
