@@ -54,6 +54,10 @@ final class GuardianFollower: Sendable {
     /// The verdict of a guardian that ended without a word: the disk may have been too full for one.
     private func untold() async throws -> VerdictReport? {
         let written = try Journal(folder: folder).record(record.id)
+        // As whoever asks does: see there.
+        if !keepsVerdict, let written, written.isFinished {
+            try? Recovery.clearUp(after: written, ProfileLink(path: written.link), in: folder)
+        }
         let known = GuardianProcess.verdict(await guardian.process.exit())
         guard let report = written?.report ?? known.map({ .unwritten($0, written ?? record) }) else { return nil }
         if !keepsVerdict { reporter.send(.verdict(report)) }

@@ -43,9 +43,9 @@ struct Recovery: Sendable {
         }
     }
 
-    /// Takes away what a guardian left that had its verdict and no time for more: as after a power loss, or on a disk that
-    /// was read-only just then.
-    private static func clearUp(after record: Record, _ link: ProfileLink, in folder: StateFolder) throws {
+    /// Takes away what a guardian left that had its verdict and no time for more: as after a power loss, on a disk that
+    /// was read-only just then, or where its watcher was killed with it. Not while anyone is at work on the profile.
+    static func clearUp(after record: Record, _ link: ProfileLink, in folder: StateFolder) throws {
         let names =
             Journal.Spare.allCases.map(\.rawValue) + record.canaryNames + [RunningScript.fileName]
             + (record.report?.verdict == .stuck ? [] : Roots.names)

@@ -65,7 +65,9 @@ extension AgentTests {
             #expect(node.traced == ["new boot=0", "old boot=0"])
         }
 
-        @Test func whatWasLeftBehindAfterAVerdictIsTakenAway() async throws {
+        /// By the next boot, or by whoever asks how it ended.
+        @Test(arguments: [true, false])
+        func whatWasLeftBehindAfterAVerdictIsTakenAway(isAsked: Bool) async throws {
             let request = try await node.deploy(try await node.tracing("new"))
             let clean = Set(try FileManager.default.contentsOfDirectory(atPath: node.state))
             let nonce = try #require(request.session?.nonce)
@@ -73,11 +75,28 @@ extension AgentTests {
                 try "left".write(toFile: "\(node.state)/\(name)", atomically: false, encoding: .utf8)
             }
             #expect(symlink(request.closure, "\(node.state)/root-2") == 0)
-            let end = try await node.run(.recover([node.location]))
+            let end = isAsked ? try await node.confirm(request) : try await node.run(.recover([node.location]))
             #expect(end.exit == .code(0))
             #expect(Set(try FileManager.default.contentsOfDirectory(atPath: node.state)) == clean)
             #expect(try node.journal()?.state == .committed)
             #expect(node.traced == ["new boot=0"])
+        }
+
+        /// Killed with its watcher once the verdict was written down, and nothing more was done.
+        @Test func aVerdictThatWasOnlyWrittenDownIsToldAndNothingIsLeft() async throws {
+            let agent = try node.start(.activate(node.request(try await node.tracing("new"))))
+            try await agent.awaiting()
+            let (guardian, watcher) = (try node.guardian(), try node.watcher())
+            kill(guardian, SIGSTOP)
+            let folder = try #require(try StateFolder.find(beside: ProfileLink(path: node.link)))
+            var record = try #require(try node.journal())
+            record.state = .committed
+            record.report = VerdictReport(.committed, generation: record.progress.profileSet)
+            try Journal(folder: folder).write(record)
+            for process in [watcher, guardian] { kill(process, SIGKILL) }
+            #expect(try await agent.end().verdict?.verdict == .committed)
+            let files = Set(try FileManager.default.contentsOfDirectory(atPath: node.state))
+            #expect(files == ["alive", "events", "guardian.log", "journal.json", "lock"])
         }
 
         /// As where a whole login is ended: also those die who finish the work of the dead.
