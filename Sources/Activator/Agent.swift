@@ -82,7 +82,10 @@ struct Agent: Sendable {
     private func confirm(_ request: ConfirmRequest) async throws -> Int32 {
         let link = try ProfileLink(request.profile, environment: environment)
         let reporter = reporter("confirm", legacy: false)
-        let heartbeat = Heartbeat(reporter)
+        let heartbeat = Heartbeat(reporter) {
+            // What is observed may never begin, and nobody would hear of it.
+            if request.observes { exit(ExitCode.unknown.rawValue) }
+        }
         defer { withExtendedLifetime(heartbeat) {} }
         let event = try await Confirm(link: link, request: request).run()
         reporter.send(event)

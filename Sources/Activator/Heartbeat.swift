@@ -7,10 +7,14 @@ import Shared
 final class Heartbeat {
     private let timer: any DispatchSourceTimer
 
-    init(_ reporter: Reporter) {
+    /// - Parameter onBroken: called each time that nobody has read it
+    init(_ reporter: Reporter, onBroken: @escaping @Sendable () -> Void = {}) {
         timer = DispatchSource.makeTimerSource(queue: DispatchQueue(label: "heartbeat"))
         timer.schedule(deadline: .now(), repeating: .seconds(StandardLimits.heartbeat))
-        timer.setEventHandler { @Sendable in reporter.relay(.alive) }
+        timer.setEventHandler { @Sendable in
+            reporter.relay(.alive)
+            if reporter.isBroken { onBroken() }
+        }
         timer.activate()
     }
 

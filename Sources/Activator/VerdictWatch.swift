@@ -6,7 +6,7 @@ import Shared
 struct VerdictWatch: Sendable {
     let folder: StateFolder
     let link: ProfileLink
-    /// An activation that has not begun is waited for, not forbidden.
+    /// An activation that has not begun is waited for, until someone else forbids it.
     var awaitsStart = false
 
     /// Waits for it, finishing the work of a guardian that dies.
@@ -26,7 +26,7 @@ struct VerdictWatch: Sendable {
             let holder = try ProfileLock.holder(in: folder)
             guard let record = try Journal(folder: folder).record(id) else {
                 guard holder?.nonce == id else {
-                    if awaitsStart { continue }
+                    if awaitsStart, !Refusal(folder: folder, id: id).isMade { continue }
                     if isRefused { throw ConfirmError.unknownNonce(link: link.path, state: Status(link: link).inWords) }
                     // Who is told "unknown" says that nothing was changed: one that is only slow to begin must not make
                     // that a lie. First forbid it, then look once more.

@@ -88,6 +88,24 @@ extension AgentTests {
             #expect(try await node.activate(other).verdict?.verdict == .failed)
         }
 
+        @Test func whatIsForbiddenIsNotAwaitedAnyMore() async throws {
+            let request = node.request(try await node.tracing("new"))
+            let observer = try node.start(observation(request, awaitsStart: true))
+            try await observer.shows { observer.heartbeats > 0 }
+            #expect(try await node.run(observation(request)).errorOutput.contains("no activation of this nonce"))
+            #expect(try await observer.end().errorOutput.contains("no activation of this nonce"))
+        }
+
+        /// As where its deployer was killed: what it waits for may never begin.
+        @Test func anObserverEndsWithItsReader() async throws {
+            let request = node.request(try await node.tracing("new"))
+            var observer = node.command(observation(request, awaitsStart: true))
+            observer.words = ["sh", "-c", "{ \(shellQuoted(observer.words)); echo $? >\(node.trace); } | head -c 1"]
+            let result = try await observer.run()
+            #expect(result.text == "{")
+            #expect(node.traced == ["\(ExitCode.unknown.rawValue)"])
+        }
+
         @Test func anActivationAndItsConfirmationGiveSignsOfLife() async throws {
             let request = node.request(try await node.tracing("new"))
             let agent = try node.start(.activate(request))
