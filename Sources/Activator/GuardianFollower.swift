@@ -56,7 +56,7 @@ final class GuardianFollower: Sendable {
         let written = try Journal(folder: folder).record(record.id)
         // As whoever asks does: see there.
         if !keepsVerdict, let written, written.isFinished {
-            try? Recovery.clearUp(after: written, ProfileLink(path: written.link), in: folder)
+            try? await Recovery.clearUp(after: written, ProfileLink(path: written.link), in: folder)
         }
         let known = GuardianProcess.verdict(await guardian.process.exit())
         guard let report = written?.report ?? known.map({ .unwritten($0, written ?? record) }) else { return nil }

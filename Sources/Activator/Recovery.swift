@@ -14,7 +14,7 @@ struct Recovery: Sendable {
         guard let folder = try StateFolder.find(beside: link) else { return .done }
         guard let record = try Journal(folder: folder).read() else { return .done }
         guard !record.isFinished else {
-            try clearUp(after: record, link, in: folder)
+            try await clearUp(after: record, link, in: folder)
             return .done
         }
         guard let lock = try ProfileLock.tryTake(in: folder, for: record.holder) else {
@@ -45,13 +45,16 @@ struct Recovery: Sendable {
 
     /// Takes away what a guardian left that had its verdict and no time for more: as after a power loss, on a disk that
     /// was read-only just then, or where its watcher was killed with it. Not while anyone is at work on the profile.
-    static func clearUp(after record: Record, _ link: ProfileLink, in folder: StateFolder) throws {
+    static func clearUp(after record: Record, _ link: ProfileLink, in folder: StateFolder) async throws {
         let names =
             Journal.Spare.allCases.map(\.rawValue) + record.canaryNames + [RunningScript.fileName]
             + (record.report?.verdict == .stuck ? [] : Roots.names)
-        guard names.contains(where: folder.contains),
-            let lock = try ProfileLock.tryTake(in: folder, for: record.holder)
-        else { return }
+        guard names.contains(where: folder.contains) else { return }
+        // Of a process that is just being killed the lock may outlive for a moment what else tells of its end.
+        if let holder = try ProfileLock.holder(in: folder), holder.nonce != record.nonce { return }
+        guard let lock = try await ProfileLock.take(in: folder, for: record.holder, within: 1, onWait: { _ in }) else {
+            return
+        }
         defer { lock.end() }
         let dead = try Guardian(link, currentEnvironment(), events: EventLog(), unlock: {})
         if let verdict = dead.record.report?.verdict { dead.clearUp(verdict) }
