@@ -54,7 +54,7 @@ final class GuardianFollower: Sendable {
     /// The verdict of a guardian that ended without a word: the disk may have been too full for one.
     private func untold() async throws -> VerdictReport? {
         let written = try Journal(folder: folder).record(record.id)
-        // As whoever asks does: see there.
+        // As ``VerdictWatch`` does for whoever asks: what cannot be taken away now is by the next deploy or boot.
         if !keepsVerdict, let written, written.isFinished {
             try? await Recovery.clearUp(after: written, ProfileLink(path: written.link), in: folder)
         }

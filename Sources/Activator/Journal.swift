@@ -125,7 +125,7 @@ struct Journal: Sendable {
     func remember(_ record: Record) throws {
         let earlier = historyLines()
         guard record.isFinished, earlier.last.flatMap(Self.record) != record else { return }
-        // What the others say is nobody's business here: to read them all takes longer than all else.
+        // What the others say is nobody's business here, and each activation would pay for reading them.
         var lines = [Array((try JSONLine.encode(record)).utf8)[...]]
         var size = lines[0].count + 1
         for line in earlier.suffix(Self.historyLength - 1).reversed() {

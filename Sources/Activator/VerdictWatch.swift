@@ -40,7 +40,7 @@ struct VerdictWatch: Sendable {
                 continue
             }
             if let report = record.report {
-                // Only the verdict counts for whoever asks; what cannot be taken away now is by the next deploy or boot.
+                // Only the verdict counts here: what cannot be taken away now is by the next deploy or boot.
                 if isFree { try? await Recovery.clearUp(after: record, link, in: folder) }
                 // It holds from now on; who hears of it may come back at once, so let the guardian end first.
                 if isFree || isLate.isSet { return report }
