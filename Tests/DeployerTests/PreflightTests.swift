@@ -98,6 +98,7 @@ struct PreflightTests {
             m system Linux x86_64
             m daemon /usr/bin/nix-daemon
             m store /usr/bin/nix-store
+            m socket /nix/var/nix/daemon-socket/socket
             m agent /nix/store/agent
             m elevation 0 1 sudo: a password is required
             m status 2 {"profile":"/a"}
@@ -107,7 +108,7 @@ struct PreflightTests {
             """
         let expected = NodeFacts(
             system: "x86_64-linux", nixDaemon: "/usr/bin/nix-daemon", nixStore: "/usr/bin/nix-store",
-            agents: ["/nix/store/agent"],
+            nixSocket: "/nix/var/nix/daemon-socket/socket", agents: ["/nix/store/agent"],
             elevations: [["sudo", "-u", "root"]: .init(status: 1, text: "sudo: a password is required")],
             statuses: [2: ["/a", "/b  c"].map { ProfileStatus(profile: $0, generation: nil, activation: nil) }])
         #expect(try query.parse(text) == expected)

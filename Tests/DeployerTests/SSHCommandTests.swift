@@ -204,6 +204,88 @@ struct SSHCommandTests {
         await remote.close()
     }
 
+    private func socketPair() -> (near: Int32, far: Int32) {
+        var ends: [Int32] = [-1, -1]
+        #expect(socketpair(AF_UNIX, streamSocket, 0, &ends) == 0)
+        return (ends[0], ends[1])
+    }
+
+    /// A Unix socket in the server's folder, and what to do with each connection.
+    private func listen(_ path: String, _ work: @escaping @Sendable (Int32) -> Void) throws -> Int32 {
+        let listener = try listenOnUnixSocket(path)
+        DispatchQueue(label: "listener").async { @Sendable in
+            while case let connection = accept(listener, nil, nil), connection >= 0 {
+                work(connection)
+                close(connection)
+            }
+        }
+        return listener
+    }
+
+    /// Also where the server allows but one session: a forwarded socket is none.
+    @Test(arguments: [[], ["-C"]])
+    func aForwardedSocketCarriesBytesBothWaysUnchanged(options: [String]) async throws {
+        let server = try await SSHTestServer.start(["MaxSessions 1"])
+        let path = "\(server.folder)/it's listening"
+        let listener = try listen(path) { connection in
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            while case let count = recv(connection, &buffer, buffer.count, 0), count > 0 {
+                _ = buffer[..<count].withUnsafeBytes { write(connection, $0.baseAddress, $0.count) }
+            }
+        }
+        defer { shutdown(listener, Int32(SHUT_RDWR)) }
+        let remote = try await testConnector(.libssh2).connect(server.destination(options))
+        let (near, far) = socketPair()
+        defer { for end in [near, far] { close(end) } }
+        let bytes = noise(16 << 20)
+        let counted = Atomic(0)
+        let end = Task {
+            defer { shutdown(far, Int32(SHUT_WR)) }
+            return try await remote.forward(path, socket: { far }) { counted.add($0, ordering: .relaxed) }
+        }
+        async let back = echo(bytes, through: near)
+        #expect(try await remote.run(["echo", "beside"]).text == "beside\n")
+        #expect(try await back == bytes)
+        #expect(try await end.value == .closed)
+        #expect(counted.load(ordering: .relaxed) == bytes.count)
+        #expect(try await remote.run(["echo", "after"]).text == "after\n")
+        await remote.close()
+        #expect(server.log.count("Accepted publickey") == 1)
+    }
+
+    @Test func whatTheNodeClosesFirstIsKnownAsSuch() async throws {
+        let server = try await SSHTestServer.start()
+        let path = "\(server.folder)/s"
+        let listener = try listen(path) { connection in _ = write(connection, "bye", 3) }
+        defer { shutdown(listener, Int32(SHUT_RDWR)) }
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        let (near, far) = socketPair()
+        defer { for end in [near, far] { close(end) } }
+        #expect(try await remote.forward(path, socket: { far }) { _ in } == .closedByNode)
+        var buffer = [UInt8](repeating: 0, count: 8)
+        #expect(recv(near, &buffer, 8, 0) == 3)
+        await remote.close()
+    }
+
+    @Test(arguments: [["AllowStreamLocalForwarding no"], []])
+    func aSocketThatCannotBeReachedIsRefusedAndCommandsGoOn(options: [String]) async throws {
+        let server = try await SSHTestServer.start(options)
+        let path = "\(server.folder)/s"
+        // Without the option nobody listens there.
+        if !options.isEmpty { close(try listenOnUnixSocket(path)) }
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        for _ in 1...2 {
+            let end = try await remote.forward(path) {
+                Issue.record("nothing is connected")
+                return -1
+            } onBytes: { _ in
+            }
+            #expect(end == .refused)
+        }
+        #expect(try await remote.run(["echo", "hello"]).text == "hello\n")
+        await remote.close()
+    }
+
     /// Writes, closes that direction, and reads to the end, on threads of its own.
     private func echo(_ bytes: [UInt8], through descriptor: Int32) async throws -> [UInt8] {
         DispatchQueue(label: "writer").async { @Sendable in

@@ -21,21 +21,65 @@ struct CopyWayTests {
         }
     }
 
+    /// No program is started for it, and none is even needed.
+    @Test func whatRunsOnTheNodeTakesTheClosuresThroughItsSocket() async throws {
+        try await Scene.with { scene in
+            try await scene.node.shell(
+                "printf '#!/bin/sh\\nexit 3\\n' >/tmp/d; rm \(Self.program); install -m 0755 /tmp/d \(Self.program)")
+            let result = try await scene.deploy("one", ["-d"])
+            expect(result, is: .done, says: "--to unix://")
+            expect(result, saysNot: "does not lead")
+            #expect(try await scene.state().marks == ["one"])
+        }
+    }
+
+    /// The daemon that runs takes nothing unsigned from anybody; one that root starts does from root.
+    @Test func whereTheDaemonDoesNotTrustRootOneIsStartedThatDoes() async throws {
+        try await Scene.with { scene in
+            try await scene.node.shell("echo 'trusted-users = app' >>/etc/nix/nix.conf; lab-service nix-daemon restart")
+            let result = try await scene.deploy("one", ["-d"])
+            expect(
+                result, is: .done,
+                says: "the daemon's socket does not lead to the node's store, nix-daemon --stdio is tried", "signature")
+            #expect(try await scene.state().marks == ["one"])
+        }
+    }
+
+    /// A daemon that is gone leaves its socket's file.
+    @Test(arguments: [true, false])
+    func whereTheSocketCannotBeReachedADaemonIsStarted(isForbidden: Bool) async throws {
+        try await Scene.with { scene in
+            if isForbidden {
+                try await scene.lab.sshd("web1", "AllowStreamLocalForwarding no")
+                try await scene.node.shell("lab-service sshd restart")
+            } else {
+                try await scene.node.shell("lab-service nix-daemon stop; test -S /nix/var/nix/daemon-socket/socket")
+            }
+            let result = try await scene.deploy("one", ["-d"])
+            expect(
+                result, is: .done,
+                says: "the daemon's socket does not lead to the node's store, nix-daemon --stdio is tried: the "
+                    + "SSH server connects to no /nix/var/nix/daemon-socket/socket")
+            #expect(try await scene.state().marks == ["one"])
+        }
+    }
+
     /// As with a Nix that does not know the option; another port and a password go with the session.
     @Test func whereNixDaemonDoesNotServeTheNextWaysAreTriedOnceAndTold() async throws {
         try await Scene.with { scene in
             try await scene.node.shell(
                 "printf '#!/bin/sh\\necho unknown option >&2; exit 3\\n' >/tmp/d; rm \(Self.program); "
                     + "install -m 0755 /tmp/d \(Self.program)")
-            try await scene.lab.sshd("web1", "Port 22\nPort 2222")
+            try await scene.lab.sshd("web1", "Port 22\nPort 2222\nAllowStreamLocalForwarding no")
             try await scene.node.shell("lab-service sshd restart")
             let result = try await scene.deploy("one", ["-d", "--ssh-opts", "-p 2222"])
             let failure = "`\(Self.program) --stdio` on the node ended with exit status 3"
             expect(
-                result, is: .done, says: "unix:// does not lead to its store, ssh-ng:// is tried: \(failure)",
-                "unknown option", "ssh-ng:// does not lead to its store, ssh:// is tried: \(failure)")
+                result, is: .done,
+                says: "nix-daemon --stdio does not lead to the node's store, ssh-ng:// is tried: \(failure)",
+                "unknown option", "ssh-ng:// does not lead to the node's store, ssh:// is tried: \(failure)")
             // The agent and the closure, and what was learned with the first holds for the second.
-            #expect(result.errorText.components(separatedBy: "--to unix://").count == 2)
+            #expect(result.errorText.components(separatedBy: "--to unix://").count == 3)
             #expect(result.errorText.components(separatedBy: "--to ssh://").count == 3)
             #expect(try await scene.state().marks == ["one"])
             let shown = try await scene.deploy("two", ["--ssh-opts", "-p 2222"])
@@ -47,6 +91,7 @@ struct CopyWayTests {
     @Test func whatNoWayLeadsToIsToldWithEachReasonAndNothingChanges() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
+            try await scene.node.shell("lab-service nix-daemon stop")
             let text = "#!/bin/sh\\necho broken as ${0##*/} >&2; exit 3\\n"
             try await scene.node.shell(
                 "printf '\(text)' >/tmp/d; for p in \(Self.program) /usr/bin/nix-store; do "

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Sends closures to a node's store over the connection that is already open.
 ///
-/// Nix decides what is missing and streams it; it is pointed at a private socket behind which the node's own
-/// `nix-daemon --stdio` answers, or `nix-store --serve` where there is none that does.
+/// Nix decides what is missing and streams it; it is pointed at a private socket behind which the node's daemon answers: the
+/// one that runs there, or `nix-daemon --stdio`, or `nix-store --serve` where there is none that does.
 struct Copier: Sendable {
     let console: Console
     /// `--checksigs`: the node insists on signatures even from users it trusts.
@@ -79,11 +79,11 @@ struct Copier: Sendable {
             do {
                 return try await serve(connection, way, node, meter, work, onBytes)
             } catch let error as CopyError {
-                guard case .server = error else { throw error }
+                guard error.isOf(way, isOwner: connection.trust.isOwner) else { throw error }
                 failures.append(error)
                 connection.store.avoid(way)
                 console.tell(
-                    .debug, "\(way.rawValue) does not lead to its store, \(next) is tried: \(error)", node: node)
+                    .debug, "\(way.rawValue) does not lead to the node's store, \(next) is tried: \(error)", node: node)
             }
         }
         throw failures.count == 1 ? failures[0] : CopyError.noWay(failures)
@@ -127,7 +127,7 @@ struct Copier: Sendable {
         _ connection: ReadyConnection, _ way: StoreWay, _ work: @escaping @Sendable (ServedStore) async throws -> Void,
         _ onBytes: @escaping @Sendable (Int) -> Void
     ) async throws {
-        guard let command = connection.store.command(way) else { return }
+        guard let server = connection.store.server(way) else { return }
         let socket = try StoreSocket()
         let box = FailureBox()
         try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -137,7 +137,7 @@ struct Copier: Sendable {
                 return true
             }
             group.addTask {
-                await bridges(socket, to: command, connection, box, onBytes)
+                await bridges(socket, to: server, connection, box, onBytes)
                 return false
             }
             do {
@@ -153,12 +153,12 @@ struct Copier: Sendable {
 
     /// Serves what connects; for the first connection the node's side is started ahead, while Nix itself starts.
     private func bridges(
-        _ socket: StoreSocket, to command: [String], _ connection: ReadyConnection, _ box: FailureBox,
+        _ socket: StoreSocket, to server: StoreServer, _ connection: ReadyConnection, _ box: FailureBox,
         _ onBytes: @escaping @Sendable (Int) -> Void
     ) async {
         await withTaskGroup(of: Void.self) { bridges in
             func serve(_ arrival: Arrival) {
-                bridges.addTask { await bridge(arrival, to: command, connection, box, onBytes) }
+                bridges.addTask { await bridge(arrival, to: server, connection, box, onBytes) }
             }
             let first = Arrival()
             serve(first)
@@ -174,14 +174,20 @@ struct Copier: Sendable {
     }
 
     private func bridge(
-        _ arrival: Arrival, to command: [String], _ connection: ReadyConnection, _ box: FailureBox,
+        _ arrival: Arrival, to server: StoreServer, _ connection: ReadyConnection, _ box: FailureBox,
         _ onBytes: @escaping @Sendable (Int) -> Void
     ) async {
         do {
             let remote = try await connection.login.carrier()
-            let result = try await remote.bridge(command, socket: { try await arrival.socket() }, onBytes: onBytes)
-            if !result.exit.isSuccess {
-                box.set(CopyError.server(shellQuoted(command), exit: result.exit, text: result.errorText))
+            switch server {
+            case .command(let command):
+                let result = try await remote.bridge(command, socket: { try await arrival.socket() }, onBytes: onBytes)
+                if !result.exit.isSuccess {
+                    box.set(CopyError.server(shellQuoted(command), exit: result.exit, text: result.errorText))
+                }
+            case .socket(let path):
+                let end = try await remote.forward(path, socket: { try await arrival.socket() }, onBytes: onBytes)
+                if end != .closed { box.set(CopyError.socket(path, isRefused: end == .refused)) }
             }
         } catch is CancellationError {
             // Asked to stop: whoever asked says why.
@@ -225,6 +231,8 @@ enum CopyError: Error, Sendable, Equatable {
     case nix(exit: Exit, lines: [String])
     /// What serves the store on the node ended before Nix was done with it.
     case server(String, exit: RemoteExit, text: String)
+    /// The daemon's socket on the node cannot be reached, or the daemon closed it before Nix was done.
+    case socket(String, isRefused: Bool)
     /// Each way's failure, in the order tried.
     case noWay([CopyError])
 }
@@ -235,6 +243,9 @@ extension CopyError: Explained, CustomStringConvertible {
         case .nix(let exit, let lines):
             "nix copy ended with \(exit)\n\(withoutErrorPrefix(lines).joined(separator: "\n"))"
         case .server(let command, let exit, let text): "`\(command)` on the node ended with \(exit)\n\(text)"
+        case .socket(let path, isRefused: true):
+            "the SSH server connects to no \(path): nothing listens there, or AllowStreamLocalForwarding forbids it"
+        case .socket(let path, isRefused: false): "the daemon on the node closed its end of \(path)"
         case .noWay(let failures):
             "the node's store cannot be reached in any way\n" + failures.map(\.description).joined(separator: "\n")
         }
@@ -244,6 +255,15 @@ extension CopyError: Explained, CustomStringConvertible {
         guard CopyError.isAboutSignatures(description) else { return "nothing was activated" }
         return "the SSH user is not trusted by the node's Nix: add it to trusted-users there, or sign with "
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
+    }
+
+    /// Whether another way may do better: this one's end on the node failed, or the running daemon does not trust even root.
+    fileprivate func isOf(_ way: StoreWay, isOwner: Bool) -> Bool {
+        switch self {
+        case .server, .socket: true
+        case .nix: way == .socket && isOwner && CopyError.isAboutSignatures(description)
+        case .noWay: false
+        }
     }
 
     /// In the words of the node's Nix, then in those of newer ones.

@@ -3,16 +3,28 @@ import Synchronization
 
 /// How the Nix here can speak with a node's store; all of them over the session that is open already.
 enum StoreWay: String, Sendable, CaseIterable {
-    /// As with a daemon of this machine: the node's `nix-daemon --stdio` answers behind a local socket.
-    case daemon = "unix://"
+    /// As with a daemon of this machine: behind a local socket is that of the daemon which runs on the node.
+    case socket = "the daemon's socket"
+    /// In the same way, with a daemon started for this, which owes root no trust.
+    case daemon = "nix-daemon --stdio"
     /// With the same program of the node, and what Nix does otherwise where it knows that a store is remote.
     case sshNG = "ssh-ng://"
     /// With `nix-store --serve`, which every Nix has, with and without a daemon.
     case ssh = "ssh://"
 }
 
+/// What answers on a node's side.
+enum StoreServer: Sendable {
+    /// Path of a Unix socket.
+    case socket(String)
+    /// The words of a command.
+    case command([String])
+}
+
 /// What serves the store of a node, and which ways have turned out not to lead there.
 final class NodeStore: Sendable {
+    /// Path of the running daemon's socket; nil if there is none.
+    private let socket: String?
     /// Absolute path of `nix-daemon`; nil if the node has none.
     private let daemon: String?
     /// Absolute path of `nix-store`.
@@ -20,20 +32,24 @@ final class NodeStore: Sendable {
     private let failed = Mutex<Set<StoreWay>>([])
 
     /// - Precondition: one of them is there
-    init(daemon: String?, store: String?) { (self.daemon, self.store) = (daemon, store) }
+    init(socket: String? = nil, daemon: String?, store: String?) {
+        // Without the program nobody listens.
+        (self.socket, self.daemon, self.store) = (daemon == nil ? nil : socket, daemon, store)
+    }
 
     /// The ways to try, best first: those that have not failed; never none.
     var ways: [StoreWay] {
-        let possible = StoreWay.allCases.filter { command($0) != nil }
+        let possible = StoreWay.allCases.filter { server($0) != nil }
         let untried = failed.withLock { failed in possible.filter { !failed.contains($0) } }
         return untried.isEmpty ? possible : untried
     }
 
-    /// What serves the store on the node; nil where it has no such program.
-    func command(_ way: StoreWay) -> [String]? {
+    /// What serves the store on the node; nil where it has no such thing.
+    func server(_ way: StoreWay) -> StoreServer? {
         switch way {
-        case .daemon, .sshNG: daemon.map { [$0, "--stdio"] }
-        case .ssh: store.map { [$0, "--serve", "--write"] }
+        case .socket: socket.map(StoreServer.socket)
+        case .daemon, .sshNG: daemon.map { .command([$0, "--stdio"]) }
+        case .ssh: store.map { .command([$0, "--serve", "--write"]) }
         }
     }
 
@@ -61,7 +77,7 @@ struct ServedStore: Sendable {
 
     init(_ way: StoreWay, _ socket: StoreSocket, program: String) throws(SystemError) {
         switch way {
-        case .daemon: (url, variables) = (socket.storeURL, [:])
+        case .socket, .daemon: (url, variables) = (socket.storeURL, [:])
         case .sshNG, .ssh:
             url = way.rawValue + SSHStandIn.host
             variables = try SSHStandIn.variables(socket, program: program)

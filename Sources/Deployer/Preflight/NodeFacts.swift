@@ -14,6 +14,8 @@ struct NodeFacts: Sendable, Equatable {
     var nixDaemon: String?
     /// Absolute path of `nix-store`, in the same way.
     var nixStore: String?
+    /// The socket on which a Nix daemon listens, as it seems; nil if there is none.
+    var nixSocket: String?
     /// Store paths of agents that are there.
     var agents: Set<String>
     /// How each elevation that was asked for went without a password.
@@ -88,6 +90,8 @@ struct NodeFactsQuery: Sendable {
             #"say system $(uname -s -m)"#,
             "PATH=\"$PATH:\(NodeFactsQuery.nixFolders.joined(separator: ":"))\"",
             #"say daemon "$(command -v nix-daemon)""#,
+            "socket=${NIX_DAEMON_SOCKET_PATH:-${NIX_STATE_DIR:-/nix/var/nix}/daemon-socket/socket}",
+            #"[ ! -S "$socket" ] || say socket "$socket""#,
             #"say store "$(command -v nix-store)""#,
             "agent=",
         ]
@@ -145,6 +149,7 @@ struct NodeFactsQuery: Sendable {
             switch (words.first, words.dropFirst().first) {
             case ("system", let kernel?): facts.system = systemName(words.last ?? "", kernel)
             case ("daemon", let path?): facts.nixDaemon = path
+            case ("socket", _?): facts.nixSocket = words.dropFirst().joined(separator: " ")
             case ("store", let path?): facts.nixStore = path
             case ("agent", let path?): facts.agents.insert(path)
             case ("elevation", let index?):

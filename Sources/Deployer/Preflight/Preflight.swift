@@ -70,7 +70,8 @@ struct Preflight: Sendable {
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
         guard facts.nixDaemon ?? facts.nixStore != nil else { throw PreflightError.noNix }
-        let store = NodeStore(daemon: facts.nixDaemon, store: facts.nixStore)
+        let store = NodeStore(
+            socket: remote.forwardsSockets ? facts.nixSocket : nil, daemon: facts.nixDaemon, store: facts.nixStore)
         if facts.nixDaemon == nil {
             console.tell(.debug, "there is no nix-daemon: copies go over ssh://", node: profiles.first?.node)
         }

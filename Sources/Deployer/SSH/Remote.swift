@@ -18,6 +18,20 @@ protocol Remote: Sendable {
         _ words: [String], socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> RemoteResult
 
+    /// Whether ``forward(_:socket:onBytes:)`` can be tried.
+    var forwardsSockets: Bool { get }
+
+    /// Connects a socket here with a Unix socket on the node, bytes unchanged in both directions, until the node closes;
+    /// that the socket here then ends is left to its owner.
+    ///
+    /// - Parameters:
+    ///   - path: the node's, absolute
+    ///   - socket: as for a command
+    ///   - onBytes: as for a command
+    func forward(
+        _ path: String, socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws -> ForwardEnd
+
     /// Says that further commands will follow, so that each finds ready what can be made ahead of it.
     func staysInUse() async
 
@@ -32,6 +46,16 @@ protocol Remote: Sendable {
 
     /// Ends the connection; commands still running lose their channel, and may go on at the node.
     func close() async
+}
+
+/// How a connection to a Unix socket on a node came to its end.
+enum ForwardEnd: Sendable {
+    /// There was none: nothing listens there, or the server forwards to no socket (`AllowStreamLocalForwarding no`).
+    case refused
+    /// The node closed it once this side had.
+    case closed
+    /// The node closed it first.
+    case closedByNode
 }
 
 /// What a remote command reads on its standard input.
@@ -106,6 +130,12 @@ struct RemoteResult: Sendable {
 
 extension Remote {
     func staysInUse() async {}
+
+    var forwardsSockets: Bool { false }
+
+    func forward(
+        _ path: String, socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws -> ForwardEnd { .refused }
 
     func start(_ words: [String], input: [UInt8]) async throws -> any RemoteProcess {
         try await start(words, input: RemoteInput(input))

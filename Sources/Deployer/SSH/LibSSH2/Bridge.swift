@@ -43,11 +43,13 @@ private struct Buffer: ~Copyable {
 }
 
 extension LibSSH2Session {
-    /// Carries bytes both ways between a socket and a command until the command has closed its outputs.
+    /// Carries bytes both ways between a socket and a channel until the node has closed its outputs.
     ///
-    /// - Returns: the last of what it wrote to its standard error
-    func pump(_ number: Int, descriptor: Int32, onBytes: @Sendable (Int) -> Void) async throws -> [UInt8] {
-        guard let channel = channels[number] else { return [] }
+    /// - Returns: the last of what a command wrote to its standard error, and whether the socket's input had ended before
+    func pump(
+        _ number: Int, descriptor: Int32, onBytes: @Sendable (Int) -> Void
+    ) async throws -> (errors: [UInt8], isInputOver: Bool) {
+        guard let channel = channels[number] else { return ([], true) }
         let id = newWaiterID()
         let local = LocalEnd(
             descriptor,
@@ -63,7 +65,7 @@ extension LibSSH2Session {
                 errors = (errors + bytes).suffix(Self.errorTail)
                 moved = true
             }
-            if local.down.isEmpty, try isAtEnd(channel) { return errors }
+            if local.down.isEmpty, try isAtEnd(channel) { return (errors, local.isInputOver) }
             try Task.checkCancellation()
             // Other channels of this session get their turn even if this one never waits.
             if moved { await Task.yield() } else if seen == before { await wait(local, channel, id) }

@@ -1,19 +1,22 @@
 import CLibSSH2
 import Shared
 
-/// A command's channel; it stays inside its session's actor, and libssh2 frees it with the session at the latest.
+/// A channel of a command or of a forwarded socket; it stays inside its session's actor, and libssh2 frees it with the session at the latest.
 final class Channel {
     /// Reached only through the session's calls below, which make sure that libssh2 still has it; nil once given back.
     fileprivate var raw: OpaquePointer?
     /// libssh2's own number for it, under which its exit status is noted; nil if it could not be seen.
     fileprivate let id: UInt32?
+    /// False for a forwarded socket, of which the server allows any number.
+    let isOfCommand: Bool
     /// What is still to be written to the command's standard input.
     var input: ArraySlice<UInt8>
     var isInputClosed = false
 
-    fileprivate init(raw: OpaquePointer, id: UInt32?) {
+    fileprivate init(raw: OpaquePointer, id: UInt32?, isOfCommand: Bool) {
         self.raw = raw
         self.id = id
+        self.isOfCommand = isOfCommand
         input = []
     }
 
@@ -48,6 +51,11 @@ extension LibSSH2Session {
     /// Bytes that the server may send ahead on one channel.
     private static var window: UInt32 { 2 << 20 }
 
+    private static var session: String { "session" }
+
+    /// Channels of commands that are open.
+    var commandChannels: Int { channels.values.count { $0.isOfCommand } }
+
     /// A channel that was opened ahead, or one that is opened now; nil if the server refused.
     func takeChannel() async throws -> Channel? {
         if let channel = try await takeSpare() { return channel }
@@ -72,20 +80,38 @@ extension LibSSH2Session {
     func openNow() async throws -> Channel? {
         // Once more where none is open: the server may not yet have let go of the last one.
         for _ in 1...2 {
-            var raw: OpaquePointer?
-            handle?.expectChannel()
-            let code = try await complete("opening a channel") { session in
-                raw = libssh2_channel_open_ex(
-                    session, "session", 7, Self.window,
-                    UInt32(LIBSSH2_CHANNEL_PACKET_DEFAULT), nil, 0)
-                return raw == nil ? Int(libssh2_session_last_errno(session)) : 0
-            }
-            let id = handle?.takeOpenedChannel()
-            if let raw { return Channel(raw: raw, id: id) }
-            guard code == Int(LIBSSH2_ERROR_CHANNEL_FAILURE) else { throw failure("opening a channel", code) }
-            if !channels.isEmpty { break }
+            if let channel = try await open(Self.session) { return channel }
+            if commandChannels > 0 { break }
         }
-        channelLimit = max(1, channels.count)
+        channelLimit = max(1, commandChannels)
+        return nil
+    }
+
+    /// Opens a channel to a Unix socket on the node (OpenSSH's PROTOCOL, 2.4); nil if the server refused.
+    func openSocket(_ path: String) async throws -> Channel? {
+        let length = withUnsafeBytes(of: UInt32(path.utf8.count).bigEndian) { [UInt8]($0) }
+        // Two reserved fields, an empty string and a number.
+        let message = length + path.utf8 + [UInt8](repeating: 0, count: 8)
+        return try await openings.withLock { try await open("direct-streamlocal@openssh.com", message) }
+    }
+
+    /// Opens one channel, with nobody else at it; nil if the server refused.
+    private func open(_ type: String, _ message: [UInt8] = []) async throws -> Channel? {
+        var raw: OpaquePointer?
+        handle?.expectChannel()
+        // It is read until all of it is sent, which may take several calls.
+        let bytes = UnsafeMutableBufferPointer<CChar>.allocate(capacity: message.count)
+        defer { bytes.deallocate() }
+        _ = bytes.initialize(from: message.lazy.map(CChar.init(bitPattern:)))
+        let code = try await complete("opening a channel") { session in
+            raw = libssh2_channel_open_ex(
+                session, type, UInt32(type.utf8.count), Self.window, UInt32(LIBSSH2_CHANNEL_PACKET_DEFAULT),
+                bytes.baseAddress, UInt32(bytes.count))
+            return raw == nil ? Int(libssh2_session_last_errno(session)) : 0
+        }
+        let id = handle?.takeOpenedChannel()
+        if let raw { return Channel(raw: raw, id: id, isOfCommand: type == Self.session) }
+        guard code == Int(LIBSSH2_ERROR_CHANNEL_FAILURE) else { throw failure("opening a channel", code) }
         return nil
     }
 

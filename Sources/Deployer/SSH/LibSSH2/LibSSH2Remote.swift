@@ -30,11 +30,29 @@ actor LibSSH2Remote: Remote {
         let (session, channel) = try await open(try quoted(words), input: nil)
         do {
             let descriptor = try await socket()
-            let errors = try await session.pump(channel, descriptor: descriptor, onBytes: onBytes)
+            let errors = try await session.pump(channel, descriptor: descriptor, onBytes: onBytes).errors
             let exit = try await session.exit(channel)
             // Not before: who sees this end may ask at once how it came.
             shim_shutdown_writing(descriptor)
             return RemoteResult(exit: exit, output: [], errorOutput: errors)
+        } catch {
+            session.abandonLater(channel)
+            throw error
+        }
+    }
+
+    nonisolated var forwardsSockets: Bool { true }
+
+    func forward(
+        _ path: String, socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
+    ) async throws -> ForwardEnd {
+        let session = sessions[0]
+        guard let channel = try await session.connect(toSocket: path) else { return .refused }
+        do {
+            let descriptor = try await socket()
+            let isOver = try await session.pump(channel, descriptor: descriptor, onBytes: onBytes).isInputOver
+            await session.abandon(channel)
+            return isOver ? .closed : .closedByNode
         } catch {
             session.abandonLater(channel)
             throw error

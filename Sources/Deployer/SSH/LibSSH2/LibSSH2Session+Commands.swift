@@ -3,7 +3,7 @@ import Shared
 
 extension LibSSH2Session {
     /// True if the server is not known to allow fewer channels than one more.
-    var hasRoom: Bool { end == nil && (spare != nil || channels.count < channelLimit ?? .max) }
+    var hasRoom: Bool { end == nil && (spare != nil || commandChannels < channelLimit ?? .max) }
 
     /// Opens a channel ahead of a command that will need it, if the server is not known to refuse it.
     func openAhead() async {
@@ -42,6 +42,16 @@ extension LibSSH2Session {
             throw error
         }
         return number
+    }
+
+    /// Connects to a Unix socket on the node.
+    ///
+    /// - Returns: the channel's number; nil if the server refused, or nothing listens there
+    func connect(toSocket path: String) async throws -> Int? {
+        guard let channel = try await openSocket(path) else { return nil }
+        nextChannel += 1
+        channels[nextChannel] = channel
+        return nextChannel
     }
 
     /// The next piece of a command's output; nil once both outputs are closed.
