@@ -22,8 +22,9 @@ struct Activate {
     ///
     /// - Returns: the exit code; nil for all else
     private static func runAtOnce(_ words: [String]) -> Int32? {
-        if let first = words.first, Builder.commands.contains(first) { return Builder.run(words) }
-        if words.starts(with: [GuardianProcess.subcommand, ScriptLauncher.word]) {
+        // Compared one by one: a set or a sequence costs each of a deploy's processes the making of its type.
+        if Builder.takes(words.first) { return Builder.run(words) }
+        if words.count > 1, words[0] == GuardianProcess.subcommand, words[1] == ScriptLauncher.word {
             return ScriptLauncher.main(Array(words.dropFirst(2)))
         }
         return nil

@@ -5,8 +5,8 @@ import Shared
 ///
 /// What it works on comes from the environment, as Nix hands over a derivation's attributes; `out` is what it makes.
 enum Builder {
-    /// The first words that belong here.
-    static let commands: Set<String> = ["wrap", "check-schema", "check-activate"]
+    /// Whether words belong here, by the first of them.
+    static func takes(_ word: String?) -> Bool { word == "wrap" || word == "check-schema" || word == "check-activate" }
 
     /// Runs the builder that the words name, with the process's environment.
     ///

@@ -14,7 +14,7 @@ struct ProfileLink: Sendable, Equatable {
         let parts = path.split(separator: "/", omittingEmptySubsequences: true)
         guard let name = parts.last, name != ".", name != ".." else { throw .badProfileName(path) }
         self.name = String(name)
-        folder = parts.count == 1 ? "/" : "/" + parts.dropLast().joined(separator: "/") + "/"
+        folder = parts.dropLast().reduce("/") { "\($0)\($1)/" }
         self.path = folder + name
     }
 

@@ -17,7 +17,7 @@ struct NixTrust: Sendable, Equatable {
 
     /// Lines of the preflight's shell script, which has `say`; all the time is in one run of Nix, spared to root.
     static let questions = [
-        "if [ \"$(id -u)\" = 0 ] || [ -w /nix/var/nix/db ]; then say trust owner; else",
+        "if [ -w /nix/var/nix/db ] || [ \"$(id -u)\" = 0 ]; then say trust owner; else",
         "say trust names $(id -un) $(id -Gn | sed 's/^/@/; s/ / @/g')",
         "show() { nix --extra-experimental-features nix-command \"$@\" 2>/dev/null; }",
         // The first is as old as 2.8, and deprecated since 2.20.

@@ -86,13 +86,15 @@ struct NodeFactsQuery: Sendable {
     private var script: String {
         var lines = [
             #"say() { printf '%s %s\n' \#(shellQuoted(marker)) "$*"; }"#,
+            // Every subshell is a process; so are the sides of a pipe.
+            #"look() { printf '%s %s ' \#(shellQuoted(marker)) "$1"; command -v "$2" || echo; }"#,
             "set -f",
             #"say system $(uname -s -m)"#,
             "PATH=\"$PATH:\(NodeFactsQuery.nixFolders.joined(separator: ":"))\"",
-            #"say daemon "$(command -v nix-daemon)""#,
+            "look daemon nix-daemon",
             "socket=${NIX_DAEMON_SOCKET_PATH:-${NIX_STATE_DIR:-/nix/var/nix}/daemon-socket/socket}",
             #"[ ! -S "$socket" ] || say socket "$socket""#,
-            #"say store "$(command -v nix-store)""#,
+            "look store nix-store",
             "agent=",
         ]
         lines += NixTrust.questions
@@ -132,7 +134,9 @@ struct NodeFactsQuery: Sendable {
             program=\(group.agentPath.map(shellQuoted) ?? "$agent")
             if [ -n "$program" ] && text=$(\(command) </dev/null 2>/dev/null); then
             say elevation \(index) 0
-            printf '%s\\n' "$text" | while IFS= read -r line; do say status \(index) "$line"; done
+            while IFS= read -r line; do say status \(index) "$line"; done <<END
+            $text
+            END
             else \(failed); fi
             """
     }
