@@ -74,9 +74,15 @@ class Bench:
 
     def timed(self, words):
         """Seconds that the words take on the deployer's side; ends everything where they fail."""
+        self.settle()
         start = time.monotonic()
         self.run(words)
         return time.monotonic() - start
+
+    def settle(self):
+        """Lets what ran before come to rest: what it left to be written, and guardians that end."""
+        os.sync()
+        time.sleep(0.5)
 
     def run(self, words):
         result = subprocess.run(

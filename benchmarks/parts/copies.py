@@ -68,8 +68,7 @@ def one(bench, name, node):
         "nix copy over ssh-ng": f"nix copy --no-check-sigs --to ssh-ng://root@{node} {path}",
         "nix copy over ssh": f"nix copy --no-check-sigs --to ssh://root@{node} {path}",
     }
-    # What the build and the round before left to be written would be written meanwhile.
-    os.sync()
+    bench.settle()
     if name == "deploy":
         seconds, work = copied(bench, flake, [node])
         bench.run([*DEPLOY, bench.flake([node], size=1000, profiles=["system"])])
