@@ -223,11 +223,13 @@ struct SSHCommandTests {
     }
 
     /// Also where the server allows but one session: a forwarded socket is none.
-    @Test(arguments: [[], ["-C"]])
-    func aForwardedSocketCarriesBytesBothWaysUnchanged(options: [String]) async throws {
+    @Test(arguments: [[], ["-C"]], [true, false])
+    func aForwardedSocketCarriesBytesBothWaysUnchanged(options: [String], isAhead: Bool) async throws {
         let server = try await SSHTestServer.start(["MaxSessions 1"])
         let path = "\(server.folder)/it's listening"
+        let connections = Atomic(0)
         let listener = try listen(path) { connection in
+            connections.add(1, ordering: .relaxed)
             var buffer = [UInt8](repeating: 0, count: 1 << 20)
             while case let count = recv(connection, &buffer, buffer.count, 0), count > 0 {
                 _ = buffer[..<count].withUnsafeBytes { write(connection, $0.baseAddress, $0.count) }
@@ -239,6 +241,8 @@ struct SSHCommandTests {
         defer { for end in [near, far] { close(end) } }
         let bytes = noise(16 << 20)
         let counted = Atomic(0)
+        // What was reached ahead is what is taken; a connection that was made again would be there too.
+        if isAhead { #expect(try await remote.reaches(path)) }
         let end = Task {
             defer { shutdown(far, Int32(SHUT_WR)) }
             return try await remote.forward(path, socket: { far }) { counted.add($0, ordering: .relaxed) }
@@ -248,6 +252,7 @@ struct SSHCommandTests {
         #expect(try await back == bytes)
         #expect(try await end.value == .closed)
         #expect(counted.load(ordering: .relaxed) == bytes.count)
+        #expect(connections.load(ordering: .relaxed) == 1)
         #expect(try await remote.run(["echo", "after"]).text == "after\n")
         await remote.close()
         #expect(server.log.count("Accepted publickey") == 1)
@@ -259,6 +264,31 @@ struct SSHCommandTests {
         let listener = try listen(path) { connection in _ = write(connection, "bye", 3) }
         defer { shutdown(listener, Int32(SHUT_RDWR)) }
         let remote = try await testConnector(.libssh2).connect(server.destination())
+        let (near, far) = socketPair()
+        defer { for end in [near, far] { close(end) } }
+        #expect(try await remote.forward(path, socket: { far }) { _ in } == .closedByNode)
+        var buffer = [UInt8](repeating: 0, count: 8)
+        #expect(recv(near, &buffer, 8, 0) == 3)
+        await remote.close()
+    }
+
+    /// As where the daemon was started anew since.
+    @Test func whatWasReachedAheadAndHasEndedIsConnectedAnew() async throws {
+        let server = try await SSHTestServer.start()
+        let path = "\(server.folder)/s"
+        let connections = Atomic(0)
+        let hasEnded = OneShot<Bool>()
+        let listener = try listen(path) { connection in
+            if connections.add(1, ordering: .relaxed).newValue > 1 { _ = write(connection, "bye", 3) }
+            shutdown(connection, Int32(SHUT_RDWR))
+            hasEnded.set(true)
+        }
+        defer { shutdown(listener, Int32(SHUT_RDWR)) }
+        let remote = try await testConnector(.libssh2).connect(server.destination())
+        #expect(try await remote.reaches(path))
+        #expect(try await hasEnded.value(within: .seconds(30)) == true)
+        // The server sees that end before a command's.
+        #expect(try await remote.run(["true"]).exit.isSuccess)
         let (near, far) = socketPair()
         defer { for end in [near, far] { close(end) } }
         #expect(try await remote.forward(path, socket: { far }) { _ in } == .closedByNode)
@@ -281,6 +311,7 @@ struct SSHCommandTests {
             } onBytes: { _ in
             }
             #expect(end == .refused)
+            #expect(try await !remote.reaches(path))
         }
         #expect(try await remote.run(["echo", "hello"]).text == "hello\n")
         await remote.close()

@@ -77,7 +77,7 @@ struct SSHRoundTripTests {
     @Test func aCommandNeedsNoAnswerBeforeItIsSentOnceOthersHaveRun() async throws {
         defer { relay.stop() }
         let remote = try await testConnector(.libssh2).connect(destination)
-        await remote.staysInUse()
+        await remote.staysInUse(reaching: nil)
         let (near, far) = try pair()
         async let echo = remote.bridge(["cat"], socket: { far }) { _ in }
         // Twice: the second echo comes after the answer to what was sent before the first.
@@ -97,12 +97,35 @@ struct SSHRoundTripTests {
         await remote.close()
     }
 
+    @Test func aSocketThatWasAskedForNeedsNoAnswerBeforeItIsWrittenTo() async throws {
+        defer { relay.stop() }
+        let path = "\(server.folder)/s"
+        let listener = try listenOnUnixSocket(path)
+        defer { close(listener) }
+        let remote = try await testConnector(.libssh2).connect(destination)
+        await remote.staysInUse(reaching: path)
+        // The second answer comes after that to what was sent behind the first command.
+        for _ in 1...2 { #expect(try await remote.run(["true"]).exit.isSuccess) }
+        let (near, far) = try pair()
+        let bytes = [UInt8](repeating: 1, count: 20_000)
+        #expect(bytes.withUnsafeBytes { write(near, $0.baseAddress, $0.count) } == bytes.count)
+        relay.keepBack()
+        let end = Task { try await remote.forward(path, socket: { far }) { _ in } }
+        try await relay.sent(bytes.count)
+        relay.pass()
+        close(near)
+        end.cancel()
+        _ = await end.result
+        close(far)
+        await remote.close()
+    }
+
     @Test(arguments: ["MaxSessions 1", "ChannelTimeout session=1s"])
     func whatTheServerMakesOfAChannelAheadDoesNotShow(option: String) async throws {
         defer { relay.stop() }
         let server = try await server.restarted([option])
         let remote = try await testConnector(.libssh2).connect(server.destination(["-p", "\(relay.port)"]))
-        await remote.staysInUse()
+        await remote.staysInUse(reaching: nil)
         // Speaks for longer than a channel may be silent there.
         #expect(try await remote.run(["sh", "-c", "for i in 1 2 3 4 5; do echo $i; sleep 0.5; done"]).exit.isSuccess)
         for number in 1...3 { #expect(try await remote.run(["echo", "\(number)"]).text == "\(number)\n") }

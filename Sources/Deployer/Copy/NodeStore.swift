@@ -23,6 +23,9 @@ enum StoreServer: Sendable {
 
 /// What serves the store of a node, and which ways have turned out not to lead there.
 final class NodeStore: Sendable {
+    /// Where a daemon listens as a rule; it is reached before the node has said where its own does.
+    static let standardSocket = "/nix/var/nix/daemon-socket/socket"
+
     /// Path of the running daemon's socket; nil if there is none.
     private let socket: String?
     /// Absolute path of `nix-daemon`; nil if the node has none.

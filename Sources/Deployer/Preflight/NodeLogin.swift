@@ -21,7 +21,7 @@ actor NodeLogin {
         if await current.isOpen { return current }
         await current.close()
         current = try await connector.connect(destination)
-        await current.staysInUse()
+        await current.staysInUse(reaching: nil)
         return current
     }
 

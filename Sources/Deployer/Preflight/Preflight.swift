@@ -65,13 +65,14 @@ struct Preflight: Sendable {
                     elevation: $0[0].elevation, agentPath: $0[0].agentPath, profiles: $0.map(\.location))
             },
             loginEnd: loginEnd, marker: marker)
-        await remote.staysInUse()
+        await remote.staysInUse(reaching: NodeStore.standardSocket)
         let answer = try await Self.answer(remote, query.words)
         console.tell(.debug, "preflight of \(destination) ended with \(answer.exit)", node: profiles.first?.node)
         let facts = try query.parse(answer.text)
         guard facts.nixDaemon ?? facts.nixStore != nil else { throw PreflightError.noNix }
         let store = NodeStore(
-            socket: remote.forwardsSockets ? facts.nixSocket : nil, daemon: facts.nixDaemon, store: facts.nixStore)
+            socket: try await daemonSocket(facts, remote, profiles.first?.node), daemon: facts.nixDaemon,
+            store: facts.nixStore)
         if facts.nixDaemon == nil {
             console.tell(.debug, "there is no nix-daemon: copies go over ssh://", node: profiles.first?.node)
         }
@@ -115,6 +116,16 @@ struct Preflight: Sendable {
             for (profile, status) in zip(profiles, found) { statuses[profile.name] = status }
         }
         return (connection, statuses)
+    }
+
+    /// The path of a daemon's socket that can be reached from here, as far as is known.
+    private func daemonSocket(_ facts: NodeFacts, _ remote: any Remote, _ node: NodeName?) async throws -> String? {
+        guard remote.forwardsSockets, let path = facts.nixSocket else { return nil }
+        // Any other one is told of once it is needed.
+        if path != NodeStore.standardSocket { return path }
+        if try await remote.reaches(path) { return path }
+        console.tell(.debug, "\(CopyError.socket(path, isRefused: true)); nix-daemon --stdio is used", node: node)
+        return nil
     }
 
     /// What the first question could not tell yet; none where one of the profiles cannot be read.

@@ -21,6 +21,9 @@ protocol Remote: Sendable {
     /// Whether ``forward(_:socket:onBytes:)`` can be tried.
     var forwardsSockets: Bool { get }
 
+    /// Whether a Unix socket on the node can be reached; what connects to it next finds the connection made.
+    func reaches(_ path: String) async throws -> Bool
+
     /// Connects a socket here with a Unix socket on the node, bytes unchanged in both directions, until the node closes;
     /// that the socket here then ends is left to its owner.
     ///
@@ -33,7 +36,9 @@ protocol Remote: Sendable {
     ) async throws -> ForwardEnd
 
     /// Says that further commands will follow, so that each finds ready what can be made ahead of it.
-    func staysInUse() async
+    ///
+    /// - Parameter socket: a Unix socket on the node that is to be reached behind the first of them
+    func staysInUse(reaching socket: String?) async
 
     /// What speaks against the host being the one it is taken for; nil if nothing does.
     var doubt: HostDoubt? { get async }
@@ -129,9 +134,11 @@ struct RemoteResult: Sendable {
 }
 
 extension Remote {
-    func staysInUse() async {}
+    func staysInUse(reaching socket: String?) async {}
 
     var forwardsSockets: Bool { false }
+
+    func reaches(_ path: String) async throws -> Bool { false }
 
     func forward(
         _ path: String, socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void

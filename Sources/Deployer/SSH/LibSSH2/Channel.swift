@@ -87,12 +87,39 @@ extension LibSSH2Session {
         return nil
     }
 
-    /// Opens a channel to a Unix socket on the node (OpenSSH's PROTOCOL, 2.4); nil if the server refused.
-    func openSocket(_ path: String) async throws -> Channel? {
+    /// Opens a channel to a Unix socket on the node ahead of its use; false if the server refused.
+    func reaches(_ path: String) async throws -> Bool {
+        // Not behind others that are just being opened.
+        if spareSocket?.path == path { return true }
+        return try await openings.withLock {
+            if spareSocket == nil { spareSocket = try await openSocket(path).map { (path, $0) } }
+            return spareSocket?.path == path
+        }
+    }
+
+    /// A channel to a Unix socket on the node, which may have been opened ahead; nil if the server refused.
+    func takeSocket(_ path: String) async throws -> Channel? {
+        if let channel = try await takeSpareSocket(path) { return channel }
+        return try await openings.withLock {
+            // It may have been on its way.
+            if let channel = try await takeSpareSocket(path) { return channel }
+            return try await openSocket(path)
+        }
+    }
+
+    private func takeSpareSocket(_ path: String) async throws -> Channel? {
+        guard let (ready, channel) = spareSocket, ready == path else { return nil }
+        spareSocket = nil
+        if try !isAtEnd(channel) { return channel }
+        _ = try await free(channel)
+        return nil
+    }
+
+    /// As OpenSSH's PROTOCOL has it (2.4); with nobody else at it.
+    private func openSocket(_ path: String) async throws -> Channel? {
         let length = withUnsafeBytes(of: UInt32(path.utf8.count).bigEndian) { [UInt8]($0) }
         // Two reserved fields, an empty string and a number.
-        let message = length + path.utf8 + [UInt8](repeating: 0, count: 8)
-        return try await openings.withLock { try await open("direct-streamlocal@openssh.com", message) }
+        return try await open("direct-streamlocal@openssh.com", length + path.utf8 + [UInt8](repeating: 0, count: 8))
     }
 
     /// Opens one channel, with nobody else at it; nil if the server refused.

@@ -43,6 +43,8 @@ actor LibSSH2Remote: Remote {
 
     nonisolated var forwardsSockets: Bool { true }
 
+    func reaches(_ path: String) async throws -> Bool { try await sessions[0].reaches(path) }
+
     func forward(
         _ path: String, socket: @Sendable () async throws -> Int32, onBytes: @escaping @Sendable (Int) -> Void
     ) async throws -> ForwardEnd {
@@ -59,7 +61,7 @@ actor LibSSH2Remote: Remote {
         }
     }
 
-    func staysInUse() async { await sessions[0].keepSpare() }
+    func staysInUse(reaching socket: String?) async { await sessions[0].keepSpare(reaching: socket) }
 
     var doubt: HostDoubt? {
         get async {

@@ -19,8 +19,20 @@ extension LibSSH2Session {
         Task { await openAhead() }
     }
 
-    /// Keeps a channel open ahead from now on.
-    func keepSpare() { keepsSpare = true }
+    /// Keeps a channel open ahead from now on, and reaches a Unix socket on the node behind the next command.
+    func keepSpare(reaching socket: String?) { (keepsSpare, nextSocket) = (true, socket) }
+
+    /// Opens what is wanted ahead, without waiting.
+    private func getReady() {
+        guard keepsSpare else { return }
+        let socket = nextSocket
+        nextSocket = nil
+        Task {
+            // Why it fails is told once it is used.
+            if let socket { _ = try? await reaches(socket) }
+            await openAhead()
+        }
+    }
 
     /// Starts a command; its standard input stays open if there is none given (nil).
     ///
@@ -32,7 +44,7 @@ extension LibSSH2Session {
         nextChannel += 1
         let number = nextChannel
         channels[number] = channel
-        if keepsSpare { openAheadLater() }
+        getReady()
         let code = try await complete("starting a command", on: channel) { raw in
             Int(libssh2_channel_process_startup(raw, "exec", 4, command, UInt32(command.utf8.count)))
         }
@@ -48,7 +60,7 @@ extension LibSSH2Session {
     ///
     /// - Returns: the channel's number; nil if the server refused, or nothing listens there
     func connect(toSocket path: String) async throws -> Int? {
-        guard let channel = try await openSocket(path) else { return nil }
+        guard let channel = try await takeSocket(path) else { return nil }
         nextChannel += 1
         channels[nextChannel] = channel
         return nextChannel

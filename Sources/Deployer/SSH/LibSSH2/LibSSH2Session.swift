@@ -24,8 +24,12 @@ actor LibSSH2Session {
     var channelLimit: Int?
     /// A channel that was opened ahead of the command that will need it.
     var spare: Channel?
+    /// A channel to a Unix socket of this path that was opened ahead.
+    var spareSocket: (path: String, channel: Channel)?
     /// Whether one is opened ahead whenever a command takes one.
     var keepsSpare = false
+    /// A Unix socket on the node that is to be reached behind the next command.
+    var nextSocket: String?
     /// Whether a channel is to be opened behind the signature that is about to be sent.
     var opensBehindSignature = false
     /// Makes sure that one channel is opened after the other: libssh2 has one such state per session.
@@ -205,6 +209,7 @@ actor LibSSH2Session {
         defer { giveTurn() }
         channels = [:]
         spare = nil
+        spareSocket = nil
         input = nil
         output = nil
         handle = nil
