@@ -109,6 +109,7 @@ def to_four_nodes(bench, rounds):
         limits.append(4 * own / os.cpu_count())
         flake = bench.flake(nodes, size=SIZE, profiles=["system"], shared=True)
         path = build(bench, flake)
+        bench.settle()
         times.append(copied(bench, flake, nodes)[0])
         bench.run([*DEPLOY, bench.flake(nodes, size=1000, profiles=["system"])])
         forget(bench, nodes, path)

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Sends closures to a node's store over the connection that is already open.
 ///
-/// Nix decides what is missing and streams it; it is pointed at a private socket behind which the node's daemon answers: the
-/// one that runs there, or `nix-daemon --stdio`, or `nix-store --serve` where there is none that does.
+/// Nix decides what is missing and streams it; it is pointed at a private socket behind which the node's daemon answers:
+/// the one that runs there, or `nix-daemon --stdio`, or `nix-store --serve` where there is none that does.
 struct Copier: Sendable {
     let console: Console
     /// `--checksigs`: the node insists on signatures even from users it trusts.
@@ -257,7 +257,8 @@ extension CopyError: Explained, CustomStringConvertible {
             + "LOCAL_KEY=<secret key file> and list its public key in the node's trusted-public-keys"
     }
 
-    /// Whether another way may do better: this one's end on the node failed, or the running daemon does not trust even root.
+    /// Whether another way may do better: this one's end on the node failed, or the daemon that runs does not trust even
+    /// root.
     fileprivate func isOf(_ way: StoreWay, isOwner: Bool) -> Bool {
         switch self {
         case .server, .socket: true

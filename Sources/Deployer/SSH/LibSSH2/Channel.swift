@@ -1,7 +1,8 @@
 import CLibSSH2
 import Shared
 
-/// A channel of a command or of a forwarded socket; it stays inside its session's actor, and libssh2 frees it with the session at the latest.
+/// A channel of a command or of a forwarded socket; it stays inside its session's actor, and libssh2 frees it with the
+/// session at the latest.
 final class Channel {
     /// Reached only through the session's calls below, which make sure that libssh2 still has it; nil once given back.
     fileprivate var raw: OpaquePointer?
