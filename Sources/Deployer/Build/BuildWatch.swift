@@ -3,10 +3,14 @@ import Synchronization
 
 /// Tells which closures of a build can be copied, while it still runs.
 final class BuildWatch: Sendable {
-    /// How often it is looked at most; to ask the store costs a process of Nix.
-    private static let interval = Duration.milliseconds(300)
+    /// How often the store is asked at most, which costs a process of Nix.
+    private static let interval = Duration.milliseconds(150)
+    /// How often files are looked for at most.
+    private static let pause = Duration.milliseconds(50)
 
     private let profiles: [PlannedProfile]
+    /// What each node is given, all in one copy.
+    private let closures: [Set<String>]
     private let builder: Builder
     private let gates: [String: Gate]
     private let waiting: Mutex<Set<String>>
@@ -17,6 +21,7 @@ final class BuildWatch: Sendable {
     init(_ profiles: [PlannedProfile], _ builder: Builder) {
         self.profiles = profiles
         self.builder = builder
+        closures = Dictionary(grouping: profiles, by: \.node).values.map { Set($0.map(\.path)) }
         let paths = Set(profiles.map(\.path))
         gates = Dictionary(uniqueKeysWithValues: paths.map { ($0, Gate()) })
         waiting = Mutex(paths)
@@ -33,12 +38,27 @@ final class BuildWatch: Sendable {
     /// Nix has come further.
     func poke() { pokes.yield() }
 
-    /// Asks the store whenever Nix has come further, until cancelled: the end of a path's own build can be told late.
+    /// Asks the store when Nix has come further and a node may have all its closures, until cancelled: the end of a path's own
+    /// build can be told late.
     func run() async throws {
+        var next = ContinuousClock.now
         for await _ in progress {
-            try await ContinuousClock().sleep(for: Self.interval)
             if waiting.withLock({ $0.isEmpty }) { return }
-            try await look()
+            if mayHaveAll {
+                try await ContinuousClock().sleep(until: next)
+                try await look()
+                next = .now + Self.interval
+            }
+            try await ContinuousClock().sleep(for: Self.pause)
+        }
+    }
+
+    /// Whether the files of all that a node waits for are there.
+    private var mayHaveAll: Bool {
+        let waiting = waiting.withLock { $0 }
+        return closures.contains { paths in
+            let missing = paths.intersection(waiting)
+            return !missing.isEmpty && missing.allSatisfy(exists)
         }
     }
 
