@@ -65,6 +65,24 @@ struct CopyWayTests {
         }
     }
 
+    /// As a daemon does that takes no connections from this user, or crashes.
+    @Test func whereTheDaemonClosesBeforeNixIsDoneOneIsStarted() async throws {
+        try await Scene.with { scene in
+            let socket = "/nix/var/nix/daemon-socket/socket"
+            let listener =
+                "$s = IO::Socket::UNIX->new(Local => '\(socket)', Listen => 5) or die; exit if fork; "
+                + "while ($c = $s->accept) { close $c }"
+            try await scene.node.shell(
+                "lab-service nix-daemon stop; rm -f \(socket); setsid perl -MIO::Socket::UNIX -e "
+                    + "\(shellQuoted(listener)) </dev/null >/dev/null 2>&1")
+            let result = try await scene.deploy("one", ["-d"])
+            expect(
+                result, is: .done,
+                says: "nix-daemon --stdio is tried: the daemon on the node closed its end of \(socket)")
+            #expect(try await scene.state().marks == ["one"])
+        }
+    }
+
     /// As with a Nix that does not know the option; another port and a password go with the session.
     @Test func whereNixDaemonDoesNotServeTheNextWaysAreTriedOnceAndTold() async throws {
         try await Scene.with { scene in
