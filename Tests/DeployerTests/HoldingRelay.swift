@@ -19,6 +19,7 @@ final class HoldingRelay: Sendable {
         var held: [(bytes: [UInt8], to: Int32)] = []
         /// Bytes of the client's since the last ``keepBack()``, encrypted ones alone.
         var sent = 0
+        var limit: Int?
         var waiters: [(isMet: @Sendable (State) -> Bool, ready: OneShot<Bool>)] = []
 
         var heldBytes: Int { held.reduce(0) { $0 + $1.bytes.count } }
@@ -51,9 +52,12 @@ final class HoldingRelay: Sendable {
     // MARK: What a test says and asks
 
     /// Keeps back all that the server says, once a connection is encrypted; counts what is sent meanwhile.
-    func keepBack(onceSealed: Bool = false) {
+    ///
+    /// - Parameter count: bytes from the client after which it passes all by itself, however late whoever waits comes to run
+    func keepBack(onceSealed: Bool = false, untilSent count: Int? = nil) {
         state.withLock { state in
             state.sent = 0
+            state.limit = count
             if onceSealed { state.keepsBackSealed = true } else { state.keepsBack = true }
         }
     }
@@ -112,6 +116,7 @@ final class HoldingRelay: Sendable {
                 // Only now: the answer to it may have to be kept back already.
                 Self.write(bytes, to: server)
                 for one in met { one.set(true) }
+                if state.withLock({ state in state.limit.map { state.sent >= $0 } ?? false }) { pass() }
             }
             shutdown(server, Int32(SHUT_WR))
         }

@@ -85,11 +85,10 @@ struct SSHRoundTripTests {
             let back = try await exchange(near, [byte])
             #expect(back == [byte])
         }
-        relay.keepBack()
         let word = String(repeating: "x", count: 20_000)
+        relay.keepBack(untilSent: word.utf8.count)
         async let result = remote.run(["echo", word])
         try await relay.sent(word.utf8.count)
-        relay.pass()
         #expect(try await result.text == word + "\n")
         close(near)
         #expect(try await echo.exit.isSuccess)
