@@ -19,6 +19,7 @@ final class HoldingRelay: Sendable {
         var held: [(bytes: [UInt8], to: Int32)] = []
         /// Bytes of the client's since the last ``keepBack()``, encrypted ones alone.
         var sent = 0
+        /// So many of them, and it passes all by itself.
         var limit: Int?
         var waiters: [(isMet: @Sendable (State) -> Bool, ready: OneShot<Bool>)] = []
 

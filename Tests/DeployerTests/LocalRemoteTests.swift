@@ -29,10 +29,8 @@ struct LocalRemoteTests {
     }
 
     @Test func aSocketIsBridgedInBothDirections() async throws {
-        var ends: [Int32] = [-1, -1]
-        #expect(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)
         let bytes = [UInt8](repeating: 7, count: 300_000)
-        let (ours, theirs) = (ends[0], ends[1])
+        let (ours, theirs) = try socketPair()
         async let result = remote.bridge(["cat"], socket: { theirs }) { _ in }
         let reader = Task.detached {
             var all: [UInt8] = []

@@ -183,9 +183,7 @@ struct SSHCommandTests {
         let server = try await SSHTestServer.start()
         let remote = try await testConnector(choice).connect(server.destination(options))
         #expect(await remote.isCompressed == !options.isEmpty)
-        var ends: [Int32] = [-1, -1]
-        #expect(socketpair(AF_UNIX, streamSocket, 0, &ends) == 0)
-        let (near, far) = (ends[0], ends[1])
+        let (near, far) = try socketPair()
         defer { close(near) }
         // What compresses and what does not, so that neither fits into the other's buffers.
         let mixed = [UInt8](repeating: 7, count: 5_000_001) + noise(4 << 20) + [UInt8](repeating: 8, count: 300_000)
@@ -202,12 +200,6 @@ struct SSHCommandTests {
         #expect(ended.errorText == "note")
         #expect(counted.load(ordering: .relaxed) == bytes.count)
         await remote.close()
-    }
-
-    private func socketPair() -> (near: Int32, far: Int32) {
-        var ends: [Int32] = [-1, -1]
-        #expect(socketpair(AF_UNIX, streamSocket, 0, &ends) == 0)
-        return (ends[0], ends[1])
     }
 
     /// A Unix socket in the server's folder, and what to do with each connection.
@@ -237,7 +229,7 @@ struct SSHCommandTests {
         }
         defer { shutdown(listener, Int32(SHUT_RDWR)) }
         let remote = try await testConnector(.libssh2).connect(server.destination(options))
-        let (near, far) = socketPair()
+        let (near, far) = try socketPair()
         defer { for end in [near, far] { close(end) } }
         let bytes = noise(16 << 20)
         let counted = Atomic(0)
@@ -264,12 +256,16 @@ struct SSHCommandTests {
         let listener = try listen(path) { connection in _ = write(connection, "bye", 3) }
         defer { shutdown(listener, Int32(SHUT_RDWR)) }
         let remote = try await testConnector(.libssh2).connect(server.destination())
-        let (near, far) = socketPair()
+        try await expectGoodbye(path, remote)
+        await remote.close()
+    }
+
+    private func expectGoodbye(_ path: String, _ remote: any Remote) async throws {
+        let (near, far) = try socketPair()
         defer { for end in [near, far] { close(end) } }
         #expect(try await remote.forward(path, socket: { far }) { _ in } == .closedByNode)
         var buffer = [UInt8](repeating: 0, count: 8)
         #expect(recv(near, &buffer, 8, 0) == 3)
-        await remote.close()
     }
 
     /// As where the daemon was started anew since.
@@ -289,11 +285,7 @@ struct SSHCommandTests {
         #expect(try await hasEnded.value(within: .seconds(30)) == true)
         // The server sees that end before a command's.
         #expect(try await remote.run(["true"]).exit.isSuccess)
-        let (near, far) = socketPair()
-        defer { for end in [near, far] { close(end) } }
-        #expect(try await remote.forward(path, socket: { far }) { _ in } == .closedByNode)
-        var buffer = [UInt8](repeating: 0, count: 8)
-        #expect(recv(near, &buffer, 8, 0) == 3)
+        try await expectGoodbye(path, remote)
         await remote.close()
     }
 

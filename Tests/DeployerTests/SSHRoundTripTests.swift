@@ -78,7 +78,7 @@ struct SSHRoundTripTests {
         defer { relay.stop() }
         let remote = try await testConnector(.libssh2).connect(destination)
         await remote.staysInUse(reaching: nil)
-        let (near, far) = try pair()
+        let (near, far) = try socketPair()
         async let echo = remote.bridge(["cat"], socket: { far }) { _ in }
         // Twice: the second echo comes after the answer to what was sent before the first.
         for byte in [UInt8(1), 2] {
@@ -105,13 +105,12 @@ struct SSHRoundTripTests {
         await remote.staysInUse(reaching: path)
         // The second answer comes after that to what was sent behind the first command.
         for _ in 1...2 { #expect(try await remote.run(["true"]).exit.isSuccess) }
-        let (near, far) = try pair()
+        let (near, far) = try socketPair()
         let bytes = [UInt8](repeating: 1, count: 20_000)
         #expect(bytes.withUnsafeBytes { write(near, $0.baseAddress, $0.count) } == bytes.count)
-        relay.keepBack()
+        relay.keepBack(untilSent: bytes.count)
         let end = Task { try await remote.forward(path, socket: { far }) { _ in } }
         try await relay.sent(bytes.count)
-        relay.pass()
         close(near)
         end.cancel()
         _ = await end.result
@@ -129,12 +128,6 @@ struct SSHRoundTripTests {
         #expect(try await remote.run(["sh", "-c", "for i in 1 2 3 4 5; do echo $i; sleep 0.5; done"]).exit.isSuccess)
         for number in 1...3 { #expect(try await remote.run(["echo", "\(number)"]).text == "\(number)\n") }
         await remote.close()
-    }
-
-    private func pair() throws -> (Int32, Int32) {
-        var ends: [Int32] = [-1, -1]
-        guard socketpair(AF_UNIX, streamSocket, 0, &ends) == 0 else { throw SystemError("socketpair") }
-        return (ends[0], ends[1])
     }
 
     /// Writes, and reads as much back, on a thread of its own.

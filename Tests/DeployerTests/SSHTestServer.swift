@@ -235,3 +235,10 @@ func startAgent(_ socket: String) async throws -> LocalProcess {
     guard try await ready.value(within: .seconds(10)) == true else { throw TestFailure("no agent") }
     return process
 }
+
+/// Two stream sockets that are connected with each other.
+func socketPair() throws -> (Int32, Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard socketpair(AF_UNIX, streamSocket, 0, &ends) == 0 else { throw SystemError("socketpair") }
+    return (ends[0], ends[1])
+}
