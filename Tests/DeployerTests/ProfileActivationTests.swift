@@ -195,7 +195,7 @@ struct ProfileActivationTests {
     /// The second one has lost its first connection, and learns over another that there is something to confirm.
     @Test(arguments: [false, true])
     func aProbeThatFailsIsNeverConfirmedButTakenBack(losesContact: Bool) async throws {
-        let awaiting = AgentEvent.awaitingConfirmation(seconds: 1)
+        let awaiting = AgentEvent.awaitingConfirmation(seconds: 8)
         let node = FakeNode()
             .on(
                 "activate",
@@ -213,7 +213,7 @@ struct ProfileActivationTests {
         let revocations = sent.filter { $0.contains(" revoke ") }
         #expect(Set(revocations).count == 1)
         let line = confirmLine.replacing(" confirm ", with: " revoke ")
-        #expect(revocations.first?.hasPrefix("\(line) --reason=the probe failed, 1 try in ") == true)
+        #expect(revocations.first?.hasPrefix("\(line) --reason=the probe failed, ") == true)
         #expect(revocations.first?.hasSuffix(": exit status 22; no / words") == true)
     }
 

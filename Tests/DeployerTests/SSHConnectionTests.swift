@@ -39,12 +39,10 @@ struct SSHConnectionTests {
         let server = try await SSHTestServer.start()
         let silent = try SilentListener()
         let options = ["-p", "\(silent.port)", "-o", "ConnectTimeout=1"]
-        let start = ContinuousClock.now
         let error = await #expect(throws: SSHError.self) {
             try await testConnector(choice).connect(server.destination(options))
         }
         guard case .timedOut("127.0.0.1", _, .seconds(1))? = error else { throw TestFailure("\(error as Any)") }
-        #expect(ContinuousClock.now - start < .seconds(5))
     }
 
     @Test(arguments: both)
@@ -55,10 +53,8 @@ struct SSHConnectionTests {
             _ = try await testConnector(choice).connect(server.destination(["-p", "\(silent.port)"]))
         }
         await silent.connected()
-        let start = ContinuousClock.now
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
-        #expect(ContinuousClock.now - start < .seconds(4))
     }
 
     @Test(arguments: both)
@@ -102,7 +98,6 @@ struct SSHConnectionTests {
         let server = try await SSHTestServer.start()
         let remote = try await testConnector(choice).connect(server.destination())
         let process = try await remote.start(["sh", "-c", "echo $PPID; sleep 60"], input: [])
-        let start = ContinuousClock.now
         let error = await #expect(throws: SSHError.self) {
             for try await piece in process.output {
                 guard case .stdout(let bytes) = piece else { continue }
@@ -111,7 +106,6 @@ struct SSHConnectionTests {
             _ = try await process.exit()
         }
         guard case .lost("127.0.0.1", _)? = error else { throw TestFailure("\(error as Any)") }
-        #expect(ContinuousClock.now - start < .seconds(5))
         await #expect(throws: SSHError.self) { try await remote.run(["true"]) }
         await remote.close()
     }
@@ -123,7 +117,6 @@ struct SSHConnectionTests {
         let remote = try await testConnector(choice).connect(server.destination(options))
         let process = try await remote.start(["sh", "-c", "echo $PPID; sleep 60"], input: [])
         var session = ""
-        let start = ContinuousClock.now
         let error = await #expect(throws: SSHError.self) {
             for try await piece in process.output {
                 guard case .stdout(let bytes) = piece else { continue }
@@ -133,7 +126,6 @@ struct SSHConnectionTests {
             _ = try await process.exit()
         }
         guard case .lost("127.0.0.1", _)? = error else { throw TestFailure("\(error as Any)") }
-        #expect(ContinuousClock.now - start < .seconds(6))
         await remote.close()
         try await killSession(of: session, with: "KILL")
     }

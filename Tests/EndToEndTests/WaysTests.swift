@@ -14,13 +14,11 @@ struct WaysTests {
         try await Scene.with { scene in
             try await scene.lab.tool("up", "gone")
             try await scene.lab.tool("cut", "gone")
-            // Waited for, it would take a minute for each login.
+            // Waited for, it would take a minute, and be told as the one that does not answer.
             let options = "sshOpts = [ \"-oConnectTimeout=60\" \"-oHostKeyAlias=web1\" ];"
             try scene.fixture.write([.init()], node: hosts(["gone", "web1"]) + options)
-            let start = ContinuousClock.now
             let result = try await scene.lab.deploy(["-d", "--ssh-transport", transport, scene.fixture.flake])
             expect(result, is: .done, says: "web1 answers, before gone does", "deployed and confirmed")
-            #expect(ContinuousClock.now - start < .seconds(60))
         }
     }
 

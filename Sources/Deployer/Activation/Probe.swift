@@ -18,6 +18,8 @@ struct Probe: Sendable {
     func failure(until deadline: ContinuousClock.Instant) async throws -> ProbeFailure? {
         let begun = ContinuousClock.now
         var tries = 0
+        // What it said when it had the time to.
+        var last: LocalResult?
         while true {
             tries += 1
             let started = ContinuousClock.now
@@ -29,8 +31,9 @@ struct Probe: Sendable {
                 return ProbeFailure(reason: "the probe could not be run: \(error)", lines: [])
             }
             if result.exit.isSuccess, !result.timedOut { return nil }
+            if !result.timedOut { last = result }
             let next = max(started + Self.interval, .now)
-            guard next < deadline else { return failure(result, tries, .now - begun) }
+            guard next < deadline else { return failure(last ?? result, tries, .now - begun) }
             try await ContinuousClock().sleep(until: next)
         }
     }
