@@ -1,3 +1,4 @@
+import Foundation
 import Shared
 import Testing
 
@@ -80,6 +81,28 @@ struct PreflightTests {
             let count = AgentCommand.status(StatusRequest(group.profiles)).words().count
             #expect(facts.elevations[group.elevation]?.works == true)
             #expect(facts.statuses[0]?.map(\.profile) == ["\(count)"])
+        }
+    }
+
+    /// Where nobody has to be become, one question finds the agent and asks it; one that cannot answer is there all the same.
+    @Test(arguments: [("activate", true), ("recover", true), ("status", false)])
+    func anAgentIsFoundByWhatItTells(refused: String, tells: Bool) async throws {
+        try await withScratchFolder { folder in
+            let path = "\(folder)/agent"
+            let agent = """
+                echo "$1" >>'\(folder)/asked'
+                [ "$1" != \(refused) ] || exit 1
+                [ "$1" = --version ] || { echo '{"profile":"one"}'; echo '{"profile":"two  words"}'; }
+                """
+            try await makeProgram("\(path)/bin/activate", agent)
+            let group = NodeFactsQuery.Group(
+                elevation: [], profiles: [.named(user: "app", name: "a"), .path("/it's")])
+            let query = NodeFactsQuery(agents: ["/no/such", path], groups: [group], marker: "m")
+            let facts = try query.parse(try await LocalCommand(query.words).run().text)
+            #expect(facts.agents == [path])
+            #expect(facts.statuses[0]?.map(\.profile) == (tells ? ["one", "two  words"] : nil))
+            let asked = try String(contentsOfFile: "\(folder)/asked", encoding: .utf8)
+            #expect(asked == (tells ? "status\n" : "status\n--version\n"))
         }
     }
 

@@ -95,20 +95,47 @@ struct NodeFactsQuery: Sendable {
             "socket=${NIX_DAEMON_SOCKET_PATH:-${NIX_STATE_DIR:-/nix/var/nix}/daemon-socket/socket}",
             #"[ ! -S "$socket" ] || say socket "$socket""#,
             "look store nix-store",
-            "agent=",
+            "agent= plain=",
         ]
         lines += NixTrust.questions
-        lines += agents.map { path in
-            // One that was cut short, or another system's, is none.
-            let program = "\(shellQuoted(path))/bin/activate"
-            return "\(program) --version >/dev/null 2>&1 && { agent=\(program); say agent \(shellQuoted(path)); }"
-        }
+        lines += agents.map(question)
         for (index, path) in installed.enumerated() {
             lines.append("say installed \(index) \"$(\(shellQuoted(path)) --version 2>/dev/null)\"")
         }
-        lines += groups.enumerated().map { question($1, $0) }
+        for (index, group) in groups.enumerated() {
+            lines.append(index == plainGroup ? tell(index) : question(group, index))
+        }
         if let loginEnd { lines.append(loginEnd.question) }
         return (lines + ["say end"]).joined(separator: "\n")
+    }
+
+    /// The group whose question the agent answers without any elevation, as soon as it is found.
+    private var plainGroup: Int? { groups.firstIndex { $0.elevation.isEmpty && $0.agentPath == nil } }
+
+    /// Whether an agent is there and runs: one that was cut short, or another system's, is none. Where it can be asked
+    /// for what it is to tell anyway, that is the proof.
+    private func question(_ agent: String) -> String {
+        let found = "agent=$program; say agent \(shellQuoted(agent))"
+        let version = #"if "$program" --version >/dev/null 2>&1; then \#(found); fi"#
+        let look = "program=\(shellQuoted(agent))/bin/activate"
+        guard let plainGroup else { return "\(look)\n\(version)" }
+        let status = shellQuoted(AgentCommand.status(StatusRequest(groups[plainGroup].profiles)).words())
+        return """
+            \(look)
+            if told=$("$program" \(status) </dev/null 2>/dev/null); then \(found); plain=$told
+            else \(version); fi
+            """
+    }
+
+    /// What the ``plainGroup`` was told.
+    private func tell(_ index: Int) -> String { #"[ -z "$plain" ] || \#(statuses(index, "plain"))"# }
+
+    private func statuses(_ index: Int, _ variable: String) -> String {
+        """
+        while IFS= read -r line; do say status \(index) "$line"; done <<END
+        $\(variable)
+        END
+        """
     }
 
     /// Asks the agent, which tries the elevation as well; where that fails, the elevation alone, for the reason, and
@@ -134,9 +161,7 @@ struct NodeFactsQuery: Sendable {
             program=\(group.agentPath.map(shellQuoted) ?? "$agent")
             if [ -n "$program" ] && text=$(\(command) </dev/null 2>/dev/null); then
             say elevation \(index) 0
-            while IFS= read -r line; do say status \(index) "$line"; done <<END
-            $text
-            END
+            \(statuses(index, "text"))
             else \(failed); fi
             """
     }
