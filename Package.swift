@@ -30,7 +30,7 @@ let package = Package(
         ),
         .executableTarget(name: "Activator", dependencies: ["CSystem", "Shared"], swiftSettings: settings),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
-        .testTarget(name: "SharedTests", dependencies: ["Shared"], swiftSettings: settings),
+        .testTarget(name: "SharedTests", dependencies: ["CSystem", "Shared"], swiftSettings: settings),
         .testTarget(
             name: "DeployerTests",
             dependencies: ["Deployer", "Shared", "TestSupport"],

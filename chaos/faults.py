@@ -21,8 +21,8 @@ def is_agent(words, *subcommands):
 
 # How each kind of process is known by its words.
 ROLES = {
-    # Whoever carries an activation; not who watches over it, nor what becomes a script.
-    "guardian": lambda words: is_agent(words, "guardian") and not {"script", "watch"} & set(words[2:3]),
+    # Whoever carries an activation; not who watches over it.
+    "guardian": lambda words: is_agent(words, "guardian") and words[2:3] == ["carry"],
     "any agent": lambda words: bool(words) and words[0].endswith("/activate"),
     "agent": lambda words: is_agent(words, "activate", "confirm", "revoke", "recover"),
     "script": lambda words: any("/deploy-rs-activate" in word for word in words[:2]) and not is_agent(words, "guardian"),

@@ -11,23 +11,49 @@ struct Activate {
         let words = Array(CommandLine.arguments.dropFirst())
         // A guardian's watcher is handed a lock there.
         if words.first != GuardianProcess.subcommand { leaveInput() }
-        if let code = runAtOnce(words) { exit(code) }
+        let rest = begin(words)
+        if case .exit(let code) = rest { exit(code) }
         let work = Work()
         // Nobody waits for it: it ends the process. Detached, since nobody serves the main actor here.
-        Task.detached { await work.run(words) }
+        Task.detached { await work.run(rest) }
         while true { pause() }
     }
 
-    /// Does what waits for nothing and is done often, in a third of the time that it takes to start threads for it.
-    ///
-    /// - Returns: the exit code; nil for all else
-    private static func runAtOnce(_ words: [String]) -> Int32? {
+    /// What is left to do once all is done that waits for nothing.
+    private enum Rest: Sendable {
+        case exit(Int32)
+        case run(AgentCommand, AgentOptions)
+        case guardian(GuardianTask)
+        case owner([String])
+    }
+
+    /// Does what waits for nothing, in a third of the time that it takes to start threads for it; and what must have no
+    /// other threads beside it.
+    private static func begin(_ words: [String]) -> Rest {
         // Compared one by one: a set or a sequence costs each of a deploy's processes the making of its type.
-        if Builder.takes(words.first) { return Builder.run(words) }
-        if words.count > 1, words[0] == GuardianProcess.subcommand, words[1] == ScriptLauncher.word {
-            return ScriptLauncher.main(Array(words.dropFirst(2)))
+        if Builder.takes(words.first) { return .exit(Builder.run(words)) }
+        if words.first == GuardianProcess.subcommand { return beginGuardian(Array(words.dropFirst())) }
+        do throws(AgentUsageError) {
+            switch try AgentCommand.parse(words) {
+            case .help: return .exit(writeAll(STDOUT_FILENO, Help.text) ? 0 : 1)
+            case .version: return .exit(writeAll(STDOUT_FILENO, Help.version) ? 0 : 1)
+            case .run(.status(let request), let options):
+                return .exit(Agent(environment: currentEnvironment(), options: options).status(request))
+            case .run(let command, let options): return .run(command, options)
+            }
+        } catch {
+            return .exit(complain("\(error); see activate --help", .usage))
         }
-        return nil
+    }
+
+    private static func beginGuardian(_ words: [String]) -> Rest {
+        let rest = Array(words.dropFirst())
+        if words.first == OwnerLauncher.word { return .owner(rest) }
+        guard words.first == GuardianWatcher.word else { return .exit(GuardianProcess.notByHand()) }
+        switch GuardianWatcher.main(rest) {
+        case .ended(let code): return .exit(code)
+        case .isGuardian(let task): return .guardian(task)
+        }
     }
 
     /// A thread of its own for all that the agent does, since it may block.
@@ -35,7 +61,15 @@ struct Activate {
         private nonisolated let executor = QueueExecutor("activate")
         nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
-        func run(_ words: [String]) async -> Never { exit(await Activate.run(words)) }
+        func run(_ rest: Rest) async -> Never {
+            switch rest {
+            case .exit(let code): exit(code)
+            case .run(let command, let options):
+                exit(await Agent(environment: currentEnvironment(), options: options).run(command))
+            case .guardian(let task): exit(await task.run())
+            case .owner(let words): exit(await OwnerLauncher.main(words))
+            }
+        }
     }
 
     /// sudo may leave a password line on our standard input: nobody here or below reads it.
@@ -44,21 +78,5 @@ struct Activate {
         guard null > STDIN_FILENO else { return }
         dup2(null, STDIN_FILENO)
         close(null)
-    }
-
-    private static func run(_ words: [String]) async -> Int32 {
-        if words.first == GuardianProcess.subcommand { return await GuardianProcess.main(Array(words.dropFirst())) }
-        do throws(AgentUsageError) {
-            switch try AgentCommand.parse(words) {
-            case .help:
-                return writeAll(STDOUT_FILENO, Help.text) ? 0 : 1
-            case .version:
-                return writeAll(STDOUT_FILENO, Help.version) ? 0 : 1
-            case .run(let command, let options):
-                return await Agent(environment: currentEnvironment(), options: options).run(command)
-            }
-        } catch {
-            return complain("\(error); see activate --help", .usage)
-        }
     }
 }

@@ -14,7 +14,7 @@ struct Agent: Sendable {
             case .wait(let request): return await wait(request)
             case .revoke(let request): return await revoke(request)
             case .confirm(let request): return try await confirm(request)
-            case .status(let request): return try status(request)
+            case .status(let request): return status(request)
             case .recover(let profiles, let background): return await recover(profiles, background: background)
             case .hold(let paths):
                 try await Held(nix: Nix(environment)).hold(paths)
@@ -93,7 +93,8 @@ struct Agent: Sendable {
         return report.exitCode.rawValue
     }
 
-    private func status(_ request: StatusRequest) throws -> Int32 {
+    /// Waits for nothing.
+    func status(_ request: StatusRequest) -> Int32 {
         var code = ExitCode.done.rawValue
         for profile in request.profiles {
             do {

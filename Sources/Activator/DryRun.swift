@@ -17,7 +17,7 @@ struct DryRun: Sendable {
             if let warning = TemporaryFolder(request.tempPath).warning { reporter.send(.warning(warning)) }
             let script = Script(
                 activatable.dryWords, at: request.closure, .dry, tempPath: request.tempPath, limit: limit,
-                Nix(environment).environment)
+                Nix(environment).environment, note: nil)
             let result = try await script.run { @Sendable [reporter] stream, line in
                 reporter.send(.output(stream: stream, line: line))
             }

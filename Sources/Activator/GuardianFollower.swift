@@ -58,7 +58,7 @@ final class GuardianFollower: Sendable {
         if !keepsVerdict, let written, written.isFinished {
             try? await Recovery.clearUp(after: written, ProfileLink(path: written.link), in: folder)
         }
-        let known = GuardianProcess.verdict(await guardian.process.exit())
+        let known = GuardianTask.verdict(await guardian.process.exit())
         guard let report = written?.report ?? known.map({ .unwritten($0, written ?? record) }) else { return nil }
         if !keepsVerdict { reporter.send(.verdict(report)) }
         return report

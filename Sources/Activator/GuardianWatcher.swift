@@ -1,52 +1,65 @@
+import CSystem
 import Glibc
 import Shared
 
-/// `activate guardian watch begin|resume|finish LINK TOKEN`: starts the guardian and, if that dies before its verdict,
+/// `activate guardian watch begin|resume|finish LINK TOKEN`: makes the guardian and, if that dies before its verdict,
 /// one that resumes its work, so that this needs nobody who is logged in.
 ///
 /// It gets the profile's two locks, which its starter holds, as standard input and output: these are what `systemd-run`
-/// can hand over, as well as `posix_spawn`.
+/// can hand over, as well as `posix_spawn`. It has one thread alone, so that its guardians need not start as programs:
+/// they are made by `fork`, with all that it holds.
 struct GuardianWatcher {
     static let word = "watch"
     /// A guardian that dies again and again is not replaced for ever.
     static let replacements = 3
 
     /// What systemd tells a unit about itself, which is not for what an activation starts.
-    private static let unitsOwn: Set = [
+    private static let unitsOwn = [
         "INVOCATION_ID", "JOURNAL_STREAM", "MANAGERPID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE",
         "SYSTEMD_EXEC_PID",
     ]
+
+    /// Which of the two a process is once this returns.
+    enum Outcome {
+        /// The watcher, whose guardian has ended: its exit code.
+        case ended(Int32)
+        case isGuardian(GuardianTask)
+    }
 
     private let journal: Journal
     /// Of the record that it is about.
     private let id: String
     private let lock: ProfileLock
     private let pulse: OwnedDescriptor
-    /// After the kind of start: what a guardian is told.
-    private let arguments: [String]
+    private let link: String
+    private let logDirectory: String?
+    /// Those that we wait for; our starter has them neither blocked nor handled.
+    private let signals: sigset_t
 
     /// Ends as the guardian did.
-    static func main(_ words: [String]) async -> Int32 {
+    static func main(_ words: [String]) -> Outcome {
         guard (3...4).contains(words.count), let start = Guardian.Start(rawValue: words[0]) else {
-            return GuardianProcess.notByHand()
+            return .ended(GuardianProcess.notByHand())
         }
+        for number in [SIGHUP, SIGPIPE, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        for name in unitsOwn { unsetenv(name) }
         do {
             guard let folder = try StateFolder.find(beside: ProfileLink(path: words[1])),
                 let lock = try ProfileLock.handedOver(in: folder)
-            else { return GuardianProcess.notByHand() }
+            else { return .ended(GuardianProcess.notByHand()) }
             let journal = Journal(folder: folder)
             guard let record = try journal.read() else { throw AgentError.noGeneration(link: words[1]) }
             let events = try folder.open(EventLog.fileName, O_WRONLY | O_APPEND)
             guard let pulse = try GuardianClaim.take(words[2], in: folder) else {
-                return complain("whoever started this guardian has given it up", .failed)
+                return .ended(complain("whoever started this guardian has given it up", .failed))
             }
             try redirect(events)
             let watcher = GuardianWatcher(
-                journal: journal, id: record.id, lock: lock, pulse: try .highCopy(of: pulse.raw),
-                arguments: [words[1]] + words.dropFirst(3))
-            return await watcher.run(start)
+                journal: journal, id: record.id, lock: lock, pulse: pulse, link: words[1],
+                logDirectory: words.count > 3 ? words[3] : nil, signals: block())
+            return watcher.run(start)
         } catch {
-            return complain("\(error)", .failed)
+            return .ended(complain("\(error)", .failed))
         }
     }
 
@@ -56,31 +69,63 @@ struct GuardianWatcher {
         guard dup2(null.raw, STDIN_FILENO) >= 0, dup2(events.raw, STDOUT_FILENO) >= 0 else { throw SystemError("dup2") }
     }
 
-    private func run(_ start: Guardian.Start) async -> Int32 {
+    private static func block() -> sigset_t {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGCHLD, SIGTERM] { sigaddset(&signals, number) }
+        sigprocmask(SIG_BLOCK, &signals, nil)
+        return signals
+    }
+
+    private func run(_ start: Guardian.Start) -> Outcome {
         var start = start
         var replacements = 0
         while true {
+            let guardian = shim_fork()
+            if guardian == 0 { return .isGuardian(task(start)) }
             let problem: String
-            do {
-                let exit = try await guardian(start).exit()
-                if case .code(let code) = exit { return code }
+            if guardian > 0 {
+                let exit = end(of: guardian)
+                if case .code(let code) = exit { return .ended(code) }
                 problem = "\(exit)"
-            } catch {
-                problem = "\(error)"
+            } else {
+                problem = "\(SystemError("fork"))"
                 // No memory, no process number: perhaps soon.
-                try? await Task.sleep(for: .seconds(1))  // cancelling is not used here
+                sleep(1)
             }
             guard isUnfinished else {
                 if start != .finish { clearUp() }
-                return complain("the guardian died after its verdict: \(problem)", .failed)
+                return .ended(complain("the guardian died after its verdict: \(problem)", .failed))
             }
             guard replacements < Self.replacements else {
-                return complain("\(Self.replacements + 1) guardians died one after the other: \(problem)", .failed)
+                let count = Self.replacements + 1
+                return .ended(complain("\(count) guardians died one after the other: \(problem)", .failed))
             }
             replacements += 1
             start = start.afterDeath
             EventLog(afterCut: true)
                 .send(.warning("the guardian died before its verdict (\(problem)): another one finishes its work"))
+        }
+    }
+
+    /// For the new process: what it is by now.
+    private func task(_ start: Guardian.Start) -> GuardianTask {
+        // What ends our group must not end both.
+        setsid()
+        // For `ps`: two of the same name would be taken for two watchers.
+        if let word = CommandLine.unsafeArgv[2] { strcpy(word, GuardianTask.word) }
+        var signals = signals
+        sigprocmask(SIG_UNBLOCK, &signals, nil)
+        return GuardianTask(start: start, link: link, lock: lock, pulse: pulse, logDirectory: logDirectory)
+    }
+
+    /// Waits for it; gives way itself where the machine ends.
+    private func end(of guardian: pid_t) -> Exit {
+        while true {
+            var status: Int32 = 0
+            if waitpid(guardian, &status, WNOHANG) == guardian { return Exit(waitStatus: status) }
+            var signals = signals
+            if sigwaitinfo(&signals, nil) == SIGTERM { Shutdown.giveWay() }
         }
     }
 
@@ -94,25 +139,11 @@ struct GuardianWatcher {
     /// Does what a guardian had no time for after its verdict. Not for one that shares the lock with a caller: that may be
     /// at its next activation.
     private func clearUp() {
-        guard lock.isKept, let link = arguments.first,
+        guard lock.isKept,
             let dead = try? Guardian(
                 ProfileLink(path: link), currentEnvironment(), events: EventLog(afterCut: true), unlock: {}),
             dead.record.id == id, let verdict = dead.record.report?.verdict
         else { return }
         dead.clearUp(verdict)
-    }
-
-    private func guardian(_ start: Guardian.Start) throws -> LocalProcess {
-        let words = [GuardianProcess.ownExecutable, GuardianProcess.subcommand, start.rawValue] + arguments
-        var command = LocalCommand(words, environment: currentEnvironment().filter { !Self.unitsOwn.contains($0.key) })
-        // What ends our group, or its, must not end both.
-        command.grouping = .ownSession
-        command.directory = "/"
-        command.input = .null
-        command.output = .inherited
-        command.errorOutput = .inherited
-        let files = [lock.exclusion.descriptor, lock.liveness.descriptor, pulse]
-        command.descriptors = zip(files, GuardianProcess.numbers).map { (ours: $0.raw, theirs: $1) }
-        return try LocalProcess.start(command)
     }
 }

@@ -29,23 +29,18 @@ struct Nix: Sendable {
     ///
     /// - Throws: ``AgentError/toolFailed(_:_:text:)``, ``AgentError/toolMissing(_:)``, ``AgentError/deadLock(_:)``
     func env(_ link: ProfileLink, _ words: [String]) async throws {
-        guard let program = locateProgram("nix-env", path: environment["PATH"]) else {
-            throw AgentError.toolMissing("nix-env")
-        }
         try NixProfileLock.removeDead(of: link)
-        let words = ["-p", link.path] + words
-        try await run(["nix-env"] + words, launched: ScriptLauncher.words([program] + words, link))
+        try await run(["nix-env", "-p", link.path] + words, RunningScript(beside: link).grouping)
     }
 
     /// Runs one of Nix's programs to its end.
-    ///
-    /// - Parameter launched: the words that do it, where they are not the words to be told
-    func run(_ words: [String], launched: [String]? = nil) async throws {
+    func run(_ words: [String], _ grouping: LocalCommand.Grouping = .ownGroup) async throws {
+        var command = LocalCommand(words, environment: environment)
+        command.grouping = grouping
         let result: LocalResult
         do {
             // Another nix-env may hold the profile's own lock; nobody waits for that for ever.
-            result = try await LocalCommand(launched ?? words, environment: environment)
-                .run(outputLimit: 64 << 10, timeLimit: .seconds(StandardLimits.link))
+            result = try await command.run(outputLimit: 64 << 10, timeLimit: .seconds(StandardLimits.link))
         } catch LocalCommandError.notFound(let program) {
             throw AgentError.toolMissing(program)
         }

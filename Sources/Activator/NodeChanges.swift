@@ -75,8 +75,8 @@ struct NodeChanges: NodeWork {
         let location = step(record).location
         return try await HealthTrial(check: check) { command, limit in
             Script(
-                ScriptLauncher.words(["/bin/sh", "-c", command], link), at: location, .activate,
-                tempPath: record.tempPath, limit: limit, nix.environment)
+                ["/bin/sh", "-c", command], at: location, .activate, tempPath: record.tempPath, limit: limit,
+                nix.environment, note: RunningScript(folder: folder))
         }.run()
     }
 
@@ -104,8 +104,8 @@ struct NodeChanges: NodeWork {
 
     private func run(_ record: Record, _ step: Step) async throws -> Script.Result {
         let script = Script(
-            ScriptLauncher.words(step.words, link), at: step.location, step.mode, tempPath: record.tempPath,
-            limit: limit(record), nix.environment)
+            step.words, at: step.location, step.mode, tempPath: record.tempPath, limit: limit(record),
+            nix.environment, note: RunningScript(folder: folder))
         return try await script.run { @Sendable [events] stream, line in
             events.send(.output(stream: stream, line: line))
         }

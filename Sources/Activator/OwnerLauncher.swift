@@ -30,8 +30,17 @@ enum OwnerLauncher {
         arguments.append(nil)
         var environment = account.environment(from: currentEnvironment()).map { strdup("\($0.key)=\($0.value)") }
         environment.append(nil)
-        ScriptLauncher.takeSignals()
+        takeSignals()
         fexecve(ourselves, arguments, environment)
         return complain("\(SystemError("exec", "activate"))", .failed)
+    }
+
+    /// Gives the program that this one becomes its signals: what is ignored or blocked would stay so, and a thread of
+    /// Dispatch's blocks nearly all.
+    private static func takeSignals() {
+        for number in [SIGPIPE, SIGXFSZ] { signal(number, SIG_DFL) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
     }
 }

@@ -141,8 +141,8 @@ struct Rollback: Sendable {
     ) async throws {
         let limit = limit ?? self.limit
         let script = Script(
-            ScriptLauncher.words(words, link), at: location ?? link.path, mode, tempPath: record.tempPath, limit: limit,
-            generations.nix.environment)
+            words, at: location ?? link.path, mode, tempPath: record.tempPath, limit: limit,
+            generations.nix.environment, note: try RunningScript(beside: link))
         let result = try await script.run { @Sendable [events] stream, line in
             events.send(.output(stream: stream, line: line))
         }

@@ -2,14 +2,28 @@ import Glibc
 import Shared
 
 /// Which process works on the profile just now, a script or nix-env, for a successor that has to end it: the file
-/// `script`, written by ``ScriptLauncher``.
+/// `script`.
+///
+/// It is written before that process begins its work, which it never does if we die first. So a successor that finds no
+/// note can be sure that nothing runs, and that nothing will begin.
 struct RunningScript: Sendable {
     static let fileName = "script"
 
     let folder: StateFolder
 
+    init(folder: StateFolder) { self.folder = folder }
+
+    /// - Throws: ``AgentError/noGeneration(link:)`` where nothing has been activated
+    init(beside link: ProfileLink) throws {
+        guard let folder = try StateFolder.find(beside: link) else { throw AgentError.noGeneration(link: link.path) }
+        self.folder = folder
+    }
+
+    /// How a program is started that is noted here.
+    var grouping: LocalCommand.Grouping { .announcedGroup { @Sendable in note($0) } }
+
     /// Without the note a successor cannot end it; that is no reason to stop.
-    func note(_ id: Int32) {
+    private func note(_ id: Int32) {
         guard let identity = ProcessIdentity(of: id), let line = try? JSONLine.encode(identity) else { return }
         clear()
         // Not made durable: no process outlives a power loss.

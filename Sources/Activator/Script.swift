@@ -25,10 +25,12 @@ struct Script: Sendable {
     /// None if nil.
     let limit: Duration?
 
-    /// - Parameter location: the profile's link, or the closure itself for a dry run; PROFILE and the working folder
+    /// - Parameters:
+    ///   - location: the profile's link, or the closure itself for a dry run; PROFILE and the working folder
+    ///   - note: where a successor of ours finds it; nil for one that changes nothing
     init(
         _ words: [String], at location: String, _ mode: Mode, tempPath: String, limit: Duration?,
-        _ environment: [String: String]
+        _ environment: [String: String], note: RunningScript?
     ) {
         var environment = environment
         environment["PROFILE"] = location
@@ -40,6 +42,7 @@ struct Script: Sendable {
         if let folder = temporary.variable { environment["TMPDIR"] = folder }
         var command = LocalCommand(words, environment: environment)
         command.directory = location
+        if let note { command.grouping = note.grouping }
         self.command = command
         self.limit = limit
     }

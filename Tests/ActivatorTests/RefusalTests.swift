@@ -137,7 +137,7 @@ extension AgentTests {
             let end = try await RunningAgent(command).end()
             #expect(end.exit == .code(2))
             #expect(end.errorOutput == "activate: error: unknown option --fast; see activate --help\n")
-            command.words = [ScratchNode.agent, "guardian", "begin", node.link]
+            command.words = [ScratchNode.agent, "guardian", "carry", "begin", node.link]
             #expect(try await RunningAgent(command).end().exit == .code(2))
         }
     }

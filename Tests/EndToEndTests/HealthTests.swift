@@ -59,7 +59,7 @@ struct HealthTests {
             try await scene.deployed("one")
             let run = try scene.start("two", extra: "healthCheck = \(nixString(Script.hold));")
             try await scene.node.waits(for: Script.isHeld)
-            try await scene.node.shell("pkill -9 -f '[b]in/activate guardian (begin|resume)'")
+            try await scene.node.shell("pkill -9 -f '[b]in/activate guardian carry'")
             try await expect(
                 run, endsAs: .rolledBack, says: "another one finishes its work", "rolled back, now on generation 1")
             #expect(try await scene.node.shell("pgrep -fc '[g]o ]; do sleep' || true") == "0")

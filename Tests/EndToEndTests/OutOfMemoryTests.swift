@@ -38,7 +38,7 @@ struct OutOfMemoryTests {
     @Test func aGuardianThatTheKernelKillsForItsMemoryIsReplaced() async throws {
         try await during(then: "true") { scene, run, _ in
             let group = try MemoryGroup(limit: 0)
-            let guardian = try await scene.node.shell("pgrep -f '[b]in/activate guardian begin'")
+            let guardian = try await scene.node.shell("pgrep -f '[b]in/activate guardian carry'")
             try group.take(try await scene.node.hostNumber(of: guardian))
             try await scene.node.shell(Script.release)
             try await expect(

@@ -32,7 +32,7 @@ struct StepTests {
     func aGuardianKilledAtAnyStep() async throws {
         try await atEachStep { scene, step in
             let run = try await scene.start(step.rawValue, heldAt: step, ["--confirm-timeout", "120"])
-            try await scene.node.shell("pkill -9 -f '[b]in/activate guardian (begin|resume)'")
+            try await scene.node.shell("pkill -9 -f '[b]in/activate guardian carry'")
             if step == .awaiting { try await scene.lab.tool("heal", "web1") }
             // Over the link that was cut the word of it may come after the verdict, which a new connection has asked for.
             let told = step == .awaiting ? "interrupted before it was confirmed" : "another one finishes its work"
@@ -79,7 +79,7 @@ struct StepTests {
                 let told = try await scene.node.shell("\(agent) recover --profile-path /root/profiles/tool")
                 #expect(told.contains("\"verdict\":\"failed\""), "\(told)")
             } else {
-                try await scene.node.shell("pkill -9 -f '[b]in/activate guardian begin'")
+                try await scene.node.shell("pkill -9 -f '[b]in/activate guardian carry'")
                 try await expect(run, endsAs: .failed, says: "another one finishes its work", "nothing changed")
             }
             #expect(try await scene.node.generations("/root/profiles/tool") == [])

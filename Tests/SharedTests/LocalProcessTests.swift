@@ -1,3 +1,6 @@
+import CSystem
+import Foundation
+import Synchronization
 import Testing
 
 @testable import Shared
@@ -55,11 +58,75 @@ struct LocalProcessTests {
         }
     }
 
+    @Test func aProgramIsAnnouncedBeforeItBegins() async throws {
+        let seen = Mutex<(id: Int32, group: Int32, program: String?)?>(nil)
+        var command = LocalCommand(["sh", "-c", "echo $$; ps -o pgid= $$"])
+        command.grouping = .announcedGroup { id in
+            // It is still what it was made of: us.
+            seen.withLock { $0 = (id, getpgid(id), program(id)) }
+        }
+        let lines = try await command.run().text.split(separator: "\n").map { trimmed(String($0)) }
+        let found = try #require(seen.withLock { $0 })
+        #expect(lines == ["\(found.id)", "\(found.id)"] && found.group == found.id)
+        #expect(found.program == program(getpid()))
+    }
+
+    @Test func itHasItsStreamsFolderAndSignalsAsAnyOther() async throws {
+        signal(SIGUSR2, SIG_IGN)
+        let words = ["sh", "-c", "cat; pwd; echo err >&2; kill -USR2 $$; echo not reached"]
+        var command = LocalCommand(words, environment: ["PATH": "/usr/bin:/bin", "A": "b"])
+        command.input = .bytes(Array("in\n".utf8))
+        command.directory = "/usr"
+        command.grouping = .announcedGroup { _ in }
+        let result = try await command.run()
+        #expect(result.text == "in\n/usr\n" && result.errorText == "err")
+        #expect(result.exit == .signal(SIGUSR2))
+    }
+
+    @Test("one that cannot begin is told as such, and reaped", arguments: [true, false])
+    func anAnnouncedProgramThatCannotBegin(hasFolder: Bool) async throws {
+        let folder = FileManager.default.temporaryDirectory.path + "/held-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let program = "\(folder)/program"
+        // By another process: a file that one of ours may still have open for writing cannot be started.
+        let make = "mkdir \(folder); echo '#!\(hasFolder ? "/no/such" : "/bin")/sh' >\(program); chmod +x \(program)"
+        #expect(try await LocalCommand(["sh", "-c", make]).run().exit == .code(0))
+        let announced = Mutex<Int32>(0)
+        var command = LocalCommand([program])
+        command.directory = hasFolder ? folder : "\(folder)/none"
+        command.grouping = .announcedGroup { id in announced.withLock { $0 = id } }
+        let error = SystemError("exec", program, number: ENOENT)
+        await #expect(throws: LocalCommandError.notStarted(program: program, error)) { try await command.run() }
+        let id = announced.withLock { $0 }
+        #expect(id > 0 && kill(id, 0) != 0 && errno == ESRCH)
+    }
+
+    /// As where we are killed while it is announced.
+    @Test func itNeverBeginsOnceNobodyCanLetIt() {
+        let file = FileManager.default.temporaryDirectory.path + "/held-\(UUID().uuidString)"
+        var words: [UnsafeMutablePointer<CChar>?] = [strdup("/usr/bin/touch"), strdup(file)]
+        words.append(nil)
+        defer { for word in words { free(word) } }
+        var held = shim_held()
+        #expect(shim_spawn_held(&held, "/usr/bin/touch", words, environ, nil, [0, 1, 2]) == 0)
+        close(held.gate)
+        var status: Int32 = 0
+        #expect(waitpid(held.id, &status, 0) == held.id)
+        #expect(Exit(waitStatus: status) == .code(1))
+        #expect(!FileManager.default.fileExists(atPath: file))
+        for end in [held.gate_end, held.failure] { close(end) }
+    }
+
     @Test func cancellingEndsTheProgram() async throws {
         let task = Task { try await LocalCommand(["sleep", "60"]).run() }
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
     }
+}
+
+/// The file that a process runs.
+private func program(_ id: Int32) -> String? {
+    try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(id)/exe")
 }
 
 @Test func linesAreCutWhateverPiecesTheyArriveIn() {

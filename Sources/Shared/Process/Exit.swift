@@ -5,6 +5,12 @@ public enum Exit: Sendable, Hashable, Codable, CustomStringConvertible {
     /// A signal of this number ended it.
     case signal(Int32)
 
+    /// Reads what `waitpid` tells of a process that has ended.
+    public init(waitStatus: Int32) {
+        let signal = waitStatus & 0x7f
+        self = signal == 0 ? .code((waitStatus >> 8) & 0xff) : .signal(signal)
+    }
+
     /// True for status 0 alone.
     public var isSuccess: Bool { self == .code(0) }
 

@@ -25,6 +25,8 @@ public struct LocalCommand: Sendable {
     public enum Grouping: Sendable {
         /// A group of its own, so that it can be ended with its children.
         case ownGroup
+        /// As ``ownGroup``, whose number is told before the program begins: if we end in between, it never does.
+        case announcedGroup(@Sendable (Int32) -> Void)
         /// A session of its own, out of reach of our terminal and of hang-ups.
         case ownSession
         /// Our group: for a program that talks to the terminal.
@@ -41,8 +43,6 @@ public struct LocalCommand: Sendable {
     public var output: Output = .read
     public var errorOutput: Output = .read
     public var grouping: Grouping = .ownGroup
-    /// Further descriptors the program gets: its number for each of ours.
-    public var descriptors: [(ours: Int32, theirs: Int32)] = []
 
     public init(_ words: [String], environment: [String: String] = currentEnvironment()) {
         self.words = words

@@ -48,7 +48,7 @@ public final class LocalProcess: Sendable {
         }
         var spawn = try SpawnPlan(command)
         let id = try spawn.spawn(program)
-        let process = LocalProcess(id: id, ownsGroup: command.grouping != .ours)
+        let process = LocalProcess(id: id, ownsGroup: command.grouping.isOwn)
         running.withLock { $0[ObjectIdentifier(process)] = process }
         process.follow(spawn.takePipes(), input: command.input, onOutput)
         return process
@@ -114,8 +114,7 @@ public final class LocalProcess: Sendable {
             var status: Int32 = 0
             while waitpid(id, &status, 0) < 0 && errno == EINTR {}
             state.isReaped = true
-            let signal = status & 0x7f
-            return signal == 0 ? .code((status >> 8) & 0xff) : .signal(signal)
+            return Exit(waitStatus: status)
         }
     }
 
@@ -127,6 +126,12 @@ public final class LocalProcess: Sendable {
             return state.waiters
         }
         for waiter in waiters { waiter.resume(returning: exit) }
+    }
+}
+
+extension LocalCommand.Grouping {
+    fileprivate var isOwn: Bool {
+        if case .ours = self { false } else { true }
     }
 }
 

@@ -6,7 +6,7 @@ import CSystem
     import Darwin
 #endif
 
-/// What one `posix_spawn` needs: descriptors, attributes and words; all freed with it.
+/// What the start of one program needs: descriptors, attributes and words; all freed with it.
 struct SpawnPlan: ~Copyable {
     /// Our ends of the pipes, which the taker closes.
     struct Pipes {
@@ -48,6 +48,49 @@ struct SpawnPlan: ~Copyable {
     }
 
     func spawn(_ program: String) throws(LocalCommandError) -> pid_t {
+        var words = command.words.map { strdup($0) }
+        words.append(nil)
+        var environment = command.environment.map { strdup("\($0.key)=\($0.value)") }
+        environment.append(nil)
+        defer { for pointer in words + environment { free(pointer) } }
+        if case .announcedGroup(let announce) = command.grouping {
+            return try spawnHeld(program, words, environment, announce)
+        }
+        return try spawnAtOnce(program, words, environment)
+    }
+
+    private typealias Texts = [UnsafeMutablePointer<CChar>?]
+
+    private func spawnHeld(
+        _ program: String, _ words: Texts, _ environment: Texts, _ announce: (pid_t) -> Void
+    ) throws(LocalCommandError) -> pid_t {
+        var held = shim_held()
+        let isMade =
+            if let directory = command.directory {
+                shim_spawn_held(&held, program, words, environment, directory, numbers) == 0
+            } else {
+                shim_spawn_held(&held, program, words, environment, nil, numbers) == 0
+            }
+        guard isMade else { throw .notStarted(program: program, SystemError("fork", program)) }
+        defer { close(held.failure) }
+        announce(held.id)
+        // Where somebody has ended it meanwhile, its status tells.
+        var byte: UInt8 = 0
+        while write(held.gate, &byte, 1) < 0 && errno == EINTR {}
+        for end in [held.gate, held.gate_end] { close(end) }
+        var number: Int32 = 0
+        while read(held.failure, &number, MemoryLayout<Int32>.size) < 0 && errno == EINTR {}
+        guard number == 0 else {
+            var status: Int32 = 0
+            while waitpid(held.id, &status, 0) < 0 && errno == EINTR {}
+            throw .notStarted(program: program, SystemError("exec", program, number: number))
+        }
+        return held.id
+    }
+
+    private func spawnAtOnce(
+        _ program: String, _ words: Texts, _ environment: Texts
+    ) throws(LocalCommandError) -> pid_t {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -59,14 +102,18 @@ struct SpawnPlan: ~Copyable {
         for (target, source) in numbers.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, source, Int32(target))
         }
-        for (ours, theirs) in command.descriptors { posix_spawn_file_actions_adddup2(&actions, ours, theirs) }
         if let directory = command.directory {
             guard shim_spawn_addchdir(&actions, directory) == 0 else {
                 throw .notStarted(program: program, SystemError("posix_spawn_file_actions_addchdir_np", directory))
             }
         }
         setAttributes(&attributes)
-        return try run(program, &actions, &attributes)
+        var id: pid_t = 0
+        let number = posix_spawn(&id, program, &actions, &attributes, words, environment)
+        guard number == 0 else {
+            throw .notStarted(program: program, SystemError("posix_spawn", program, number: number))
+        }
+        return id
     }
 
     private func setAttributes(_ attributes: inout posix_spawnattr_t) {
@@ -78,31 +125,13 @@ struct SpawnPlan: ~Copyable {
         posix_spawnattr_setsigmask(&attributes, &none)
         var flags = Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK)
         switch command.grouping {
-        case .ownGroup:
+        case .ownGroup, .announcedGroup:
             posix_spawnattr_setpgroup(&attributes, 0)
             flags |= Int16(POSIX_SPAWN_SETPGROUP)
         case .ownSession: flags |= shim_spawn_setsid()
         case .ours: break
         }
         posix_spawnattr_setflags(&attributes, flags)
-    }
-
-    private func run(
-        _ program: String,
-        _ actions: inout posix_spawn_file_actions_t,
-        _ attributes: inout posix_spawnattr_t
-    ) throws(LocalCommandError) -> pid_t {
-        var words = command.words.map { strdup($0) }
-        words.append(nil)
-        var environment = command.environment.map { strdup("\($0.key)=\($0.value)") }
-        environment.append(nil)
-        defer { for pointer in words + environment { free(pointer) } }
-        var id: pid_t = 0
-        let number = posix_spawn(&id, program, &actions, &attributes, words, environment)
-        guard number == 0 else {
-            throw .notStarted(program: program, SystemError("posix_spawn", program, number: number))
-        }
-        return id
     }
 
     private mutating func inputDescriptor() throws(SystemError) -> Int32 {
