@@ -12,46 +12,45 @@ struct Activate {
         // A guardian's watcher is handed a lock there.
         if words.first != GuardianProcess.subcommand { leaveInput() }
         let rest = begin(words)
-        if case .exit(let code) = rest { exit(code) }
         let work = Work()
-        // Nobody waits for it: it ends the process. Detached, since nobody serves the main actor here.
+        // Nobody waits for it: it ends the process. Detached, since nobody serves the main actor here. Nor does this
+        // thread do anything more: see ``GuardianWatcher``.
         Task.detached { await work.run(rest) }
         while true { pause() }
     }
 
     /// What is left to do once all is done that waits for nothing.
     private enum Rest: Sendable {
-        case exit(Int32)
         case run(AgentCommand, AgentOptions)
         case guardian(GuardianTask)
         case owner([String])
     }
 
-    /// Does what waits for nothing, in a third of the time that it takes to start threads for it; and what must have no
-    /// other threads beside it.
+    /// Does what waits for nothing, in a third of the time that it takes to start threads for it, and what must have no
+    /// other threads beside it; where that is all, the process ends here.
     private static func begin(_ words: [String]) -> Rest {
         // Compared one by one: a set or a sequence costs each of a deploy's processes the making of its type.
-        if Builder.takes(words.first) { return .exit(Builder.run(words)) }
+        if Builder.takes(words.first) { exit(Builder.run(words)) }
         if words.first == GuardianProcess.subcommand { return beginGuardian(Array(words.dropFirst())) }
         do throws(AgentUsageError) {
             switch try AgentCommand.parse(words) {
-            case .help: return .exit(writeAll(STDOUT_FILENO, Help.text) ? 0 : 1)
-            case .version: return .exit(writeAll(STDOUT_FILENO, Help.version) ? 0 : 1)
+            case .help: exit(writeAll(STDOUT_FILENO, Help.text) ? 0 : 1)
+            case .version: exit(writeAll(STDOUT_FILENO, Help.version) ? 0 : 1)
             case .run(.status(let request), let options):
-                return .exit(Agent(environment: currentEnvironment(), options: options).status(request))
+                exit(Agent(environment: currentEnvironment(), options: options).status(request))
             case .run(let command, let options): return .run(command, options)
             }
         } catch {
-            return .exit(complain("\(error); see activate --help", .usage))
+            exit(complain("\(error); see activate --help", .usage))
         }
     }
 
     private static func beginGuardian(_ words: [String]) -> Rest {
         let rest = Array(words.dropFirst())
         if words.first == OwnerLauncher.word { return .owner(rest) }
-        guard words.first == GuardianWatcher.word else { return .exit(GuardianProcess.notByHand()) }
+        guard words.first == GuardianWatcher.word else { exit(GuardianProcess.notByHand()) }
         switch GuardianWatcher.main(rest) {
-        case .ended(let code): return .exit(code)
+        case .ended(let code): exit(code)
         case .isGuardian(let task): return .guardian(task)
         }
     }
@@ -63,7 +62,6 @@ struct Activate {
 
         func run(_ rest: Rest) async -> Never {
             switch rest {
-            case .exit(let code): exit(code)
             case .run(let command, let options):
                 exit(await Agent(environment: currentEnvironment(), options: options).run(command))
             case .guardian(let task): exit(await task.run())

@@ -33,7 +33,7 @@ struct GuardianWatcher {
     private let pulse: OwnedDescriptor
     private let link: String
     private let logDirectory: String?
-    /// Those that we wait for; our starter has them neither blocked nor handled.
+    /// Those that we wait for.
     private let signals: sigset_t
 
     /// Ends as the guardian did.
@@ -42,6 +42,7 @@ struct GuardianWatcher {
             return .ended(GuardianProcess.notByHand())
         }
         for number in [SIGHUP, SIGPIPE, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_IGN) }
+        let signals = block()
         for name in unitsOwn { unsetenv(name) }
         do {
             guard let folder = try StateFolder.find(beside: ProfileLink(path: words[1])),
@@ -56,7 +57,7 @@ struct GuardianWatcher {
             try redirect(events)
             let watcher = GuardianWatcher(
                 journal: journal, id: record.id, lock: lock, pulse: pulse, link: words[1],
-                logDirectory: words.count > 3 ? words[3] : nil, signals: block())
+                logDirectory: words.count > 3 ? words[3] : nil, signals: signals)
             return watcher.run(start)
         } catch {
             return .ended(complain("\(error)", .failed))
@@ -70,6 +71,8 @@ struct GuardianWatcher {
     }
 
     private static func block() -> sigset_t {
+        // One that is ignored tells nobody.
+        for number in [SIGCHLD, SIGTERM] { signal(number, SIG_DFL) }
         var signals = sigset_t()
         sigemptyset(&signals)
         for number in [SIGCHLD, SIGTERM] { sigaddset(&signals, number) }
@@ -109,11 +112,16 @@ struct GuardianWatcher {
     }
 
     /// For the new process: what it is by now.
+    ///
+    /// Its first thread must take no lock once it has others: Swift's locks know a thread by its number, and what this one
+    /// has noted as its own is the watcher's.
     private func task(_ start: Guardian.Start) -> GuardianTask {
         // What ends our group must not end both.
         setsid()
         // For `ps`: two of the same name would be taken for two watchers.
         if let word = CommandLine.unsafeArgv[2] { strcpy(word, GuardianTask.word) }
+        // Until it has its own answer to that: it would die of it.
+        signal(SIGTERM, SIG_IGN)
         var signals = signals
         sigprocmask(SIG_UNBLOCK, &signals, nil)
         return GuardianTask(start: start, link: link, lock: lock, pulse: pulse, logDirectory: logDirectory)

@@ -53,12 +53,15 @@ struct Journal: Sendable {
             try remember(earlier)
             PrivateCanary(folder: folder, record: earlier).clear()
         }
+        let script = RunningScript(folder: folder)
         do {
             try reserve()
+            try script.reserve()
             try write(record)
         } catch {
             // Nothing was staged: on a full disk every byte counts.
             releaseSpares()
+            script.clear()
             throw error
         }
         if let earlier { clearNames(of: earlier.id) }

@@ -12,7 +12,7 @@ final class OwnedDescriptor: Sendable {
 
     deinit { close() }
 
-    /// A copy whose number is above those that a child is given, so that handing over one overwrites no other.
+    /// A copy whose number is none of the three that every process has.
     static func highCopy(of raw: Int32) throws(SystemError) -> OwnedDescriptor {
         let copy = fcntl(raw, F_DUPFD_CLOEXEC, 10)
         guard copy >= 0 else { throw SystemError("fcntl") }

@@ -80,6 +80,7 @@ struct Relay: Sendable {
         let journal = Journal(folder: folder)
         try journal.write(record, in: .verdict)
         journal.releaseSpares()
+        RunningScript(folder: folder).clear()
     }
 
     /// Finishes what an earlier activation left undone, and says so.

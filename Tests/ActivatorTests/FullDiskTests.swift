@@ -46,6 +46,27 @@ extension AgentTests {
             #expect(journal[.systemFileNumber] as? Int == found[0])
         }
 
+        /// Whichever runs, in the room that was made for it before the first one did.
+        @Test func eachScriptIsNotedWhereRoomWasReservedForThat() async throws {
+            let numbers = "\(node.path)/numbers"
+            let script = "stat -c '%i %s' \(node.state)/script >>\(numbers); cat \(node.state)/script >>\(numbers)"
+            try await node.generations([try await node.tracing("old", script + "; echo \" $$\" >>\(numbers)")])
+            try? FileManager.default.removeItem(atPath: numbers)
+            let request = node.request(try await node.tracing("new", script + "; echo \" $$\" >>\(numbers); exit 1"))
+            #expect(try await node.activate(request).verdict?.verdict == .rolledBack)
+            let lines = (readTextFile(numbers) ?? "").split(separator: "\n").map(String.init)
+            try #require(lines.count == 4)
+            let places = [lines[0], lines[2]].map { $0.split(separator: " ")[0] }
+            #expect(places[0] == places[1])
+            for (place, note) in [(lines[0], lines[1]), (lines[2], lines[3])] {
+                let words = note.split(separator: " ").map(String.init)
+                let identity = try JSONLine.decode(ProcessIdentity.self, from: words[0])
+                #expect(String(identity.id) == words[1])
+                #expect(place.hasSuffix(" \(words[0].utf8.count)"))
+            }
+            #expect(!FileManager.default.fileExists(atPath: "\(node.state)/script"))
+        }
+
         private static let hasLimits = locateProgram("prlimit", path: currentEnvironment()["PATH"]) != nil
     }
 }

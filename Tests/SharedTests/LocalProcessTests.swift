@@ -72,7 +72,8 @@ struct LocalProcessTests {
     }
 
     @Test func itHasItsStreamsFolderAndSignalsAsAnyOther() async throws {
-        signal(SIGUSR2, SIG_IGN)
+        let before = signal(SIGUSR2, SIG_IGN)
+        defer { signal(SIGUSR2, before) }
         let words = ["sh", "-c", "cat; pwd; echo err >&2; kill -USR2 $$; echo not reached"]
         var command = LocalCommand(words, environment: ["PATH": "/usr/bin:/bin", "A": "b"])
         command.input = .bytes(Array("in\n".utf8))
@@ -102,18 +103,21 @@ struct LocalProcessTests {
     }
 
     /// As where we are killed while it is announced.
-    @Test func itNeverBeginsOnceNobodyCanLetIt() {
+    @Test func itNeverBeginsOnceNobodyCanLetIt() throws {
+        let touch = try #require(locateProgram("touch", path: currentEnvironment()["PATH"]))
         let file = FileManager.default.temporaryDirectory.path + "/held-\(UUID().uuidString)"
-        var words: [UnsafeMutablePointer<CChar>?] = [strdup("/usr/bin/touch"), strdup(file)]
+        var words: [UnsafeMutablePointer<CChar>?] = [strdup(touch), strdup(file)]
         words.append(nil)
         defer { for word in words { free(word) } }
         var held = shim_held()
-        #expect(shim_spawn_held(&held, "/usr/bin/touch", words, environ, nil, [0, 1, 2]) == 0)
+        #expect(shim_spawn_held(&held, touch, words, environ, nil, [0, 1, 2]) == 0)
         close(held.gate)
         var status: Int32 = 0
         #expect(waitpid(held.id, &status, 0) == held.id)
         #expect(Exit(waitStatus: status) == .code(1))
         #expect(!FileManager.default.fileExists(atPath: file))
+        var number: Int32 = 0
+        #expect(read(held.failure, &number, MemoryLayout<Int32>.size) == 0)
         for end in [held.gate_end, held.failure] { close(end) }
     }
 

@@ -19,7 +19,7 @@ struct Probe: Sendable {
         let begun = ContinuousClock.now
         var tries = 0
         // What it said when it had the time to.
-        var last: LocalResult?
+        var answer: LocalResult?
         while true {
             tries += 1
             let started = ContinuousClock.now
@@ -31,9 +31,9 @@ struct Probe: Sendable {
                 return ProbeFailure(reason: "the probe could not be run: \(error)", lines: [])
             }
             if result.exit.isSuccess, !result.timedOut { return nil }
-            if !result.timedOut { last = result }
+            if !result.timedOut { answer = result }
             let next = max(started + Self.interval, .now)
-            guard next < deadline else { return failure(last ?? result, tries, .now - begun) }
+            guard next < deadline else { return failure(answer ?? result, tries, .now - begun, isCut: result.timedOut) }
             try await ContinuousClock().sleep(until: next)
         }
     }
@@ -46,8 +46,10 @@ struct Probe: Sendable {
         return command
     }
 
-    private func failure(_ result: LocalResult, _ tries: Int, _ time: Duration) -> ProbeFailure {
-        let end = result.timedOut ? "it did not end and was stopped" : "\(result.exit)"
+    /// - Parameter isCut: the last try was ended with the time that there was
+    private func failure(_ result: LocalResult, _ tries: Int, _ time: Duration, isCut: Bool) -> ProbeFailure {
+        let stopped = "it did not end and was stopped"
+        let end = result.timedOut ? stopped : "\(result.exit)" + (isCut ? "; the last time \(stopped)" : "")
         let times = tries == 1 ? "1 try" : "\(tries) tries"
         let lines = [result.text, result.errorText].flatMap { lastLines(Self.lineCount, of: $0) }
             .filter { !$0.isEmpty }
@@ -58,7 +60,7 @@ struct Probe: Sendable {
 /// Why an activation is not confirmed although it could be.
 struct ProbeFailure: Error, Equatable, CustomStringConvertible {
     let reason: String
-    /// What the last try wrote last.
+    /// What the last try wrote last; of those that ended by themselves, if any did.
     let lines: [String]
 
     var description: String {

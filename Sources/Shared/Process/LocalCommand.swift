@@ -25,7 +25,8 @@ public struct LocalCommand: Sendable {
     public enum Grouping: Sendable {
         /// A group of its own, so that it can be ended with its children.
         case ownGroup
-        /// As ``ownGroup``, whose number is told before the program begins: if we end in between, it never does.
+        /// As ``ownGroup``, whose number is told before the program begins: if we end in between, it never does. Such
+        /// programs are started one after the other.
         case announcedGroup(@Sendable (Int32) -> Void)
         /// A session of its own, out of reach of our terminal and of hang-ups.
         case ownSession

@@ -1,4 +1,5 @@
 import CSystem
+import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -54,24 +55,31 @@ struct SpawnPlan: ~Copyable {
         environment.append(nil)
         defer { for pointer in words + environment { free(pointer) } }
         if case .announcedGroup(let announce) = command.grouping {
-            return try spawnHeld(program, words, environment, announce)
+            return try Self.turn.withLock { _ throws(LocalCommandError) in
+                try spawnHeld(program, words, environment, announce)
+            }
         }
         return try spawnAtOnce(program, words, environment)
     }
 
     private typealias Texts = [UnsafeMutablePointer<CChar>?]
 
+    /// One that is held back has a copy of what would let go of another.
+    private static let turn = Mutex(())
+
     private func spawnHeld(
         _ program: String, _ words: Texts, _ environment: Texts, _ announce: (pid_t) -> Void
     ) throws(LocalCommandError) -> pid_t {
         var held = shim_held()
-        let isMade =
-            if let directory = command.directory {
-                shim_spawn_held(&held, program, words, environment, directory, numbers) == 0
-            } else {
-                shim_spawn_held(&held, program, words, environment, nil, numbers) == 0
+        var tries = 1
+        while !fork(&held, program, words, environment) {
+            // No memory, no process number: perhaps soon.
+            guard [EAGAIN, ENOMEM].contains(errno), tries < 4 else {
+                throw .notStarted(program: program, SystemError("fork", program))
             }
-        guard isMade else { throw .notStarted(program: program, SystemError("fork", program)) }
+            tries += 1
+            usleep(250_000)
+        }
         defer { close(held.failure) }
         announce(held.id)
         // Where somebody has ended it meanwhile, its status tells.
@@ -86,6 +94,13 @@ struct SpawnPlan: ~Copyable {
             throw .notStarted(program: program, SystemError("exec", program, number: number))
         }
         return held.id
+    }
+
+    private func fork(_ held: inout shim_held, _ program: String, _ words: Texts, _ environment: Texts) -> Bool {
+        guard let directory = command.directory else {
+            return shim_spawn_held(&held, program, words, environment, nil, numbers) == 0
+        }
+        return shim_spawn_held(&held, program, words, environment, directory, numbers) == 0
     }
 
     private func spawnAtOnce(
