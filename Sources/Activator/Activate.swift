@@ -1,3 +1,5 @@
+import CSystem
+import Dispatch
 import Glibc
 import Shared
 
@@ -11,11 +13,11 @@ struct Activate {
         let words = Array(CommandLine.arguments.dropFirst())
         // A guardian's watcher is handed a lock there.
         if words.first != GuardianProcess.subcommand { leaveInput() }
+        shim_share_memory()
         let rest = begin(words)
-        let work = Work()
         // Nobody waits for it: it ends the process. Detached, since nobody serves the main actor here. Nor does this
         // thread do anything more: see ``GuardianWatcher``.
-        Task.detached { await work.run(rest) }
+        Task.detached(executorPreference: OneThread()) { await run(rest) }
         while true { pause() }
     }
 
@@ -55,18 +57,22 @@ struct Activate {
         }
     }
 
-    /// A thread of its own for all that the agent does, since it may block.
-    private actor Work {
-        private nonisolated let executor = QueueExecutor("activate")
-        nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+    private static func run(_ rest: Rest) async -> Never {
+        switch rest {
+        case .run(let command, let options):
+            exit(await Agent(environment: currentEnvironment(), options: options).run(command))
+        case .guardian(let task): exit(await task.run())
+        case .owner(let words): exit(await OwnerLauncher.main(words))
+        }
+    }
 
-        func run(_ rest: Rest) async -> Never {
-            switch rest {
-            case .run(let command, let options):
-                exit(await Agent(environment: currentEnvironment(), options: options).run(command))
-            case .guardian(let task): exit(await task.run())
-            case .owner(let words): exit(await OwnerLauncher.main(words))
-            }
+    /// One thread for all that is asynchronous here, which may block: to go from one to another costs more than most steps.
+    private final class OneThread: TaskExecutor {
+        private let queue = DispatchQueue(label: "activate")
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            queue.async { @Sendable [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
         }
     }
 

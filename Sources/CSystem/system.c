@@ -11,6 +11,7 @@ void shim_shutdown_writing(int socket) { shutdown(socket, SHUT_WR); }
 #ifdef __linux__
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
@@ -86,6 +87,8 @@ int shim_spawn_held(
     *held = (struct shim_held){.id = id, .gate = gate[1], .gate_end = gate[0], .failure = failure[0]};
     return 0;
 }
+
+void shim_share_memory(void) { mallopt(M_ARENA_MAX, 1); }
 
 int shim_fork(void) { return fork(); }
 

@@ -31,6 +31,9 @@ int shim_spawn_held(
     struct shim_held *held, const char *program, char *const words[], char *const environment[],
     const char *directory, const int streams[3]);
 
+/// Lets all threads take memory from one place: for a process that has several only to wait.
+void shim_share_memory(void);
+
 /// fork; only for a process that has no other threads.
 int shim_fork(void);
 
