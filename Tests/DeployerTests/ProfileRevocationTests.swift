@@ -7,7 +7,7 @@ private let rolledBack = VerdictReport(.rolledBack, generation: ActivationScene.
 
 @Suite(.timeLimit(.minutes(10)))
 struct ProfileRevocationTests {
-    private func revoke(_ node: FakeNode, within limit: Duration = .seconds(30)) async throws -> ProfileOutcome {
+    private func revoke(_ node: FakeNode, within limit: Duration = .seconds(300)) async throws -> ProfileOutcome {
         let scene = try ActivationScene(node)
         let revocation = ProfileRevocation(
             profile: scene.profile, connection: scene.connection, connector: scene.connector, console: scene.console,

@@ -134,7 +134,7 @@ struct Node: Sendable {
     func shell(_ text: String, as user: String = "root") async throws -> String {
         let result = try await lab.command(
             [Lab.root + "/lab/lab", "exec", name, "--user", user, "sh", "-c", text]
-        ).run(timeLimit: .seconds(60))
+        ).run(timeLimit: .seconds(300))
         try #require(result.exit.isSuccess, "on \(name): \(text): \(result.errorText)")
         return trimmed(result.text)
     }

@@ -44,7 +44,7 @@ final class SimulatedRemote: Remote {
     /// What a node answers whose profiles were never deployed.
     private func facts(_ script: String) -> [String] {
         let marker = script.firstMatch(of: /[0-9a-f]{32}/)?.output ?? ""
-        let agent = script.firstMatch(of: /[^ '\n]*-deploy-swift-agent/)?.output ?? ""
+        let agent = script.firstMatch(of: /[^ '=\n]*-deploy-swift-agent/)?.output ?? ""
         let elevations = script.matches(of: /say (elevation \d+ 0)/).map { String($0.output.1) }
         let answers = ["system Linux x86_64", "daemon /usr/bin/nix-daemon", "trust owner"]
         return (answers + (fleet.hasAgent ? ["agent \(agent)"] : []) + elevations + ["end"]).map { "\(marker) \($0)" }
