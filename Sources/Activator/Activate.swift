@@ -66,7 +66,7 @@ struct Activate {
         }
     }
 
-    /// One thread for all that is asynchronous here, which may block: to go from one to another costs more than most steps.
+    /// One thread for what a command awaits, which may block: to go from one to another costs more than most steps.
     private final class OneThread: TaskExecutor {
         private let queue = DispatchQueue(label: "activate")
 

@@ -69,7 +69,9 @@ struct Revoke: Sendable {
         record.reason = PrivateCanary.revocation(why)
         record.report = nil
         if let newest = try journal.read() { try journal.remember(newest) }
-        // Taking back what was left needs no more room than is there: what can be reserved is.
+        // Taking back what was left needs no more room than is there: what can be reserved is, the smallest first.
+        let script = RunningScript(folder: folder)
+        try? script.reserve()
         try? journal.reserve()
         journal.clearNames(of: record.id)
         do {
@@ -77,6 +79,7 @@ struct Revoke: Sendable {
         } catch {
             // It stays committed, and nobody else would give the room back.
             journal.releaseSpares()
+            script.clear()
             throw error
         }
         let code = try await relay.carry(.resume, record, in: folder, lock)

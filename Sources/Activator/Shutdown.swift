@@ -12,6 +12,8 @@ enum Shutdown {
         signal(SIGTERM, SIG_IGN)
         let source = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
         source.setEventHandler { @Sendable in giveWay() }
+        // One that came before is lost.
+        source.setRegistrationHandler { @Sendable in giveWay() }
         source.activate()
         return source
     }
