@@ -71,14 +71,8 @@ struct SpawnPlan: ~Copyable {
         _ program: String, _ words: Texts, _ environment: Texts, _ announce: (pid_t) -> Void
     ) throws(LocalCommandError) -> pid_t {
         var held = shim_held()
-        var tries = 1
-        while !fork(&held, program, words, environment) {
-            // No memory, no process number: perhaps soon.
-            guard [EAGAIN, ENOMEM].contains(errno), tries < 4 else {
-                throw .notStarted(program: program, SystemError("fork", program))
-            }
-            tries += 1
-            usleep(250_000)
+        guard fork(&held, program, words, environment) else {
+            throw .notStarted(program: program, SystemError("fork", program))
         }
         defer { close(held.failure) }
         announce(held.id)
