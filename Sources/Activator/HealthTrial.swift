@@ -6,7 +6,7 @@ struct HealthFinding: Sendable, Equatable {
     var tries = 0
     /// Why it counts as failed; nil if it succeeded.
     var failure: String?
-    /// What the last try wrote last, oldest first.
+    /// What the last try wrote last, oldest first; of those that ended by themselves, if it failed so before.
     var lines: [String] = []
 }
 
@@ -25,12 +25,17 @@ struct HealthTrial: Sendable {
     func run() async throws -> HealthFinding {
         let end = bootTime() + Duration.seconds(check.timeout).nanoseconds
         var tries = 0
+        // What failed when it had the time to.
+        var answer: Failure?
         while true {
             tries += 1
             let started = bootTime()
             guard let failure = try await firstFailure(until: end) else { return HealthFinding(tries: tries) }
+            if !failure.result.timedOut || answer?.command != failure.command { answer = failure }
             let pause = max(0, started + Self.interval.nanoseconds - bootTime())
-            guard bootTime() + pause < end else { return finding(failure, tries) }
+            guard bootTime() + pause < end else {
+                return finding(answer ?? failure, tries, isCut: failure.result.timedOut)
+            }
             try? await Task.sleep(for: .nanoseconds(pause))  // cancelling is not used here
         }
     }
@@ -56,9 +61,12 @@ struct HealthTrial: Sendable {
         return nil
     }
 
-    private func finding(_ failure: Failure, _ tries: Int) -> HealthFinding {
+    /// - Parameter isCut: the last try was ended with the time that there was
+    private func finding(_ failure: Failure, _ tries: Int, isCut: Bool) -> HealthFinding {
         let command = Record.bounded(failure.command, 100)
-        let end = failure.result.timedOut ? "it did not end and was stopped" : "\(failure.result.exit)"
+        let stopped = "it did not end and was stopped"
+        let exit = failure.result.exit
+        let end = failure.result.timedOut ? stopped : "\(exit)" + (isCut ? "; the last time \(stopped)" : "")
         let words = failure.lines.suffix(3).map { Record.bounded($0, 200) }.joined(separator: " / ")
         let times = tries == 1 ? "1 try" : "\(tries) tries"
         let reason = "health check \"\(command)\" failed, \(times) in \(check.timeout) s: \(end)"

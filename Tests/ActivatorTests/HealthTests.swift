@@ -88,6 +88,23 @@ extension AgentTests {
             #expect(kill(-id, 0) != 0 || ProcessIdentity(of: id) == nil)
         }
 
+        /// The last try, which its time cuts short, has nothing to say.
+        @Test func whatATrySaidThatEndedIsToldAfterOneThatDidNot() async throws {
+            let check = "if mkdir \(node.path)/tried; then echo no database; exit 3; fi; echo asking; sleep 100"
+            let end = try await node.activate(try await request(check, timeout: 5))
+            #expect(end.exit == .code(4))
+            let told = "2 tries in 5 s: exit status 3; the last time it did not end and was stopped; no database"
+            #expect(end.verdict?.reason?.hasSuffix(told) == true, "\(end.verdict?.reason ?? "")")
+        }
+
+        /// Nor does what has been mended meanwhile explain anything.
+        @Test func whatSucceedsByNowIsNotTold() async throws {
+            let first = "mkdir \(node.path)/tried || exit 0; echo starting; exit 3"
+            let end = try await node.activate(try await request(first, "echo asking; sleep 100", timeout: 5))
+            let told = "2 tries in 5 s: it did not end and was stopped; asking"
+            #expect(end.verdict?.reason?.hasSuffix(told) == true, "\(end.verdict?.reason ?? "")")
+        }
+
         /// Its limit is none of the activation's.
         @Test func itsTimeIsItsOwn() async throws {
             var request = try await request("sleep 1.5", timeout: 20)

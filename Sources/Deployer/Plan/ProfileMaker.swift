@@ -61,9 +61,17 @@ struct ProfileMaker {
             healthCheck: try healthCheck(),
             probe: try probe(),
             criticalUnits: try criticalUnits(),
-            // The agent of anyone else could not.
-            rebootIfStuck: settings.rebootIfStuck == true && user == "root"
+            rebootIfStuck: try rebootIfStuck(definition, user: user)
         )
+    }
+
+    /// The agent of anyone but root could not: a profile that asks for it itself is refused, one that its node or the fleet
+    /// asks for does without.
+    private func rebootIfStuck(_ definition: ProfileDefinition, user: String) throws(PlanError) -> Bool {
+        if user == "root" { return settings.rebootIfStuck == true }
+        let reason = "is for root's profiles, and this one is \(user)'s: take it out, or set it for a profile of root's"
+        try check(definition.settings.rebootIfStuck == true ? reason : nil, ["rebootIfStuck"], "true")
+        return false
     }
 
     private func location(_ definition: ProfileDefinition, user: String) throws(PlanError) -> ProfileLocation {

@@ -157,7 +157,9 @@ struct PlanMakerTests {
 
     @Test func onlyRootsProfilesMayRebootTheirNode() throws {
         #expect(try profile(Settings(user: "root", rebootIfStuck: true)).rebootIfStuck)
-        #expect(try !profile(Settings(user: "app", rebootIfStuck: true)).rebootIfStuck)
+        let ofAll = Settings(user: "app", rebootIfStuck: true)
+        let evaluation = evaluation(["web1": node(["app": definition(Settings())])], ofAll)
+        #expect(try PlanMaker(localUser: "me").plan([evaluation]).profiles.map(\.rebootIfStuck) == [false])
         #expect(try !profile(Settings(user: "root")).rebootIfStuck)
         let inner = Settings(user: "root", rebootIfStuck: false).merging(outer: Settings(rebootIfStuck: true))
         #expect(try !profile(inner).rebootIfStuck)
@@ -252,6 +254,7 @@ struct PlanMakerTests {
             (Settings(user: "u"), "", nil, nil, ""), (Settings(user: "u"), "a\nb", "/p", nil, "a\nb"),
             (Settings(user: "u"), "a\0b", nil, nil, "a\0b"),
             (Settings(user: "u", sshOpts: ["\0"]), "p", nil, "sshOpts", "\0"),
+            (Settings(user: "u", rebootIfStuck: true), "p", nil, "rebootIfStuck", "true"),
         ] as [(Settings, String, String?, String?, String)])
     func whatCannotBeHandedOnIsRefused(
         settings: Settings, name: String, profilePath: String?, attribute: String?, value: String
