@@ -1,5 +1,4 @@
 import CSystem
-import Dispatch
 import Glibc
 import Shared
 
@@ -63,16 +62,6 @@ struct Activate {
             exit(await Agent(environment: currentEnvironment(), options: options).run(command))
         case .guardian(let task): exit(await task.run())
         case .owner(let words): exit(await OwnerLauncher.main(words))
-        }
-    }
-
-    /// One thread for what a command awaits, which may block: to go from one to another costs more than most steps.
-    private final class OneThread: TaskExecutor {
-        private let queue = DispatchQueue(label: "activate")
-
-        func enqueue(_ job: consuming ExecutorJob) {
-            let job = UnownedJob(job)
-            queue.async { @Sendable [self] in job.runSynchronously(on: asUnownedTaskExecutor()) }
         }
     }
 

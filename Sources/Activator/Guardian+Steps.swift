@@ -80,7 +80,7 @@ extension Guardian {
         let deadline = bootTime() + Int64(record.confirmTimeout) * 1_000_000_000
         record.deadline = deadline
         // Watch first, then say that it can be confirmed.
-        let watch = FolderWatch([folder.watchPath] + (legacyCanary.map { [$0.folderPath] } ?? []))
+        let watch = ChangeWatch(folders: [folder.watchPath] + (legacyCanary.map { [$0.folderPath] } ?? []))
         let timer = BootTimer(after: limit) { @Sendable in watch.poke() }
         defer { withExtendedLifetime(timer) {} }
         do {

@@ -6,7 +6,7 @@ import Shared
 final class GuardianFollower: Sendable {
     private let guardian: GuardianProcess
     private let record: Record
-    private let watch: FolderWatch
+    private let watch: ChangeWatch
     private let reporter: Reporter
     private let folder: StateFolder
     /// The verdict is returned but not told, and waited for whether or not anyone still reads.
@@ -17,12 +17,12 @@ final class GuardianFollower: Sendable {
         _ start: Guardian.Start, _ record: Record, _ folder: StateFolder, _ lock: ProfileLock, _ reporter: Reporter,
         keepsVerdict: Bool = false, logDirectory: String? = nil
     ) async throws {
-        // Watch first, so that nothing it does is missed.
-        watch = FolderWatch(folder)
         let link = try ProfileLink(path: record.link)
         guardian = try await GuardianStart(
             start: start, link: link, folder: folder, lock: lock, logDirectory: logDirectory
         ).run() { reporter.send(.warning($0)) }
+        // Its first wake reads what has been told by then.
+        watch = ChangeWatch(contentOf: guardian.events)
         self.record = record
         self.folder = folder
         self.reporter = reporter

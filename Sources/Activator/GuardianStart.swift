@@ -41,7 +41,7 @@ struct GuardianStart {
 
     private func launch(_ place: GuardianPlace, _ environment: [String: String]) async throws -> GuardianProcess {
         let claim = try GuardianClaim(in: folder)
-        let watch = FolderWatch(folder)
+        let watch = ChangeWatch(folder)
         let events = try folder.open(EventLog.fileName, O_RDONLY)
         let complaints = try folder.open(GuardianProcess.logName, O_WRONLY | O_CREAT | O_APPEND)
         let news = try folder.open(GuardianProcess.logName, O_RDONLY)
@@ -67,7 +67,7 @@ struct GuardianStart {
 
     /// False if the guardian has not begun, and never will.
     private func isTaken(
-        _ claim: GuardianClaim, by process: LocalProcess, _ watch: FolderWatch, limit: Duration?
+        _ claim: GuardianClaim, by process: LocalProcess, _ watch: ChangeWatch, limit: Duration?
     ) async -> Bool {
         let isOver = Flag()
         // Ends with the process, which is waited for by whoever follows the guardian.

@@ -10,8 +10,8 @@ final class ReadSource: @unchecked Sendable {
     private let source: any DispatchSourceRead
 
     /// Takes over the descriptor, which must be non-blocking.
-    init(_ raw: Int32, onReadable: @escaping @Sendable () -> Void) {
-        source = DispatchSource.makeReadSource(fileDescriptor: raw, queue: .global())
+    init(_ raw: Int32, queue: DispatchQueue = .global(), onReadable: @escaping @Sendable () -> Void) {
+        source = DispatchSource.makeReadSource(fileDescriptor: raw, queue: queue)
         source.setEventHandler { @Sendable in
             var buffer = [UInt8](repeating: 0, count: 4096)
             while read(raw, &buffer, buffer.count) > 0 {}
@@ -44,19 +44,28 @@ final class BootTimer: Sendable {
     }
 }
 
-/// Wakes its one reader when something in a folder may have changed, at once to begin with, and when poked.
+/// Wakes its one reader when names in folders or the content of a file may have changed, at once to begin with, and when
+/// poked.
 ///
 /// A wake says only "look again"; what counts is what is then found. Without inotify it wakes every 100 ms.
-final class FolderWatch: Sendable {
+final class ChangeWatch: Sendable {
     let wakes: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
-    /// - Parameter paths: absolute paths of the folders
-    init(_ paths: [String]) {
+    /// - Parameter folders: absolute paths
+    convenience init(folders: [String]) { self.init(folders, shim_inotify_watch_names) }
+
+    convenience init(_ folder: StateFolder) { self.init(folders: [folder.watchPath]) }
+
+    convenience init(contentOf file: OwnedDescriptor) {
+        self.init(["/proc/self/fd/\(file.raw)"], shim_inotify_watch_content)
+    }
+
+    private init(_ paths: [String], _ add: (Int32, UnsafePointer<CChar>) -> Int32) {
         let (wakes, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
         self.wakes = wakes
         self.continuation = continuation
-        if let source = Self.watch(paths, { @Sendable in continuation.yield() }) {
+        if let source = Self.watch(paths, add, { @Sendable in continuation.yield() }) {
             // The source lives as long as the stream has a reader, whoever still holds this object.
             continuation.onTermination = { @Sendable _ in withExtendedLifetime(source) {} }
         } else {
@@ -65,19 +74,19 @@ final class FolderWatch: Sendable {
         continuation.yield()
     }
 
-    convenience init(_ folder: StateFolder) { self.init([folder.watchPath]) }
-
     /// Ends the waiting of the reader's current turn.
     func poke() { continuation.yield() }
 
-    private static func watch(_ paths: [String], _ action: @escaping @Sendable () -> Void) -> ReadSource? {
+    private static func watch(
+        _ paths: [String], _ add: (Int32, UnsafePointer<CChar>) -> Int32, _ action: @escaping @Sendable () -> Void
+    ) -> ReadSource? {
         let raw = shim_inotify_open()
         guard raw >= 0 else { return nil }
-        for path in paths where shim_inotify_watch_folder(raw, path) < 0 {
+        for path in paths where add(raw, path) < 0 {
             close(raw)
             return nil
         }
-        return ReadSource(raw, onReadable: action)
+        return ReadSource(raw, queue: OneThread.queue, onReadable: action)
     }
 
     private static func tick(_ continuation: AsyncStream<Void>.Continuation) {

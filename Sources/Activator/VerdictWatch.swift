@@ -13,7 +13,7 @@ struct VerdictWatch: Sendable {
     ///
     /// - Parameter onChange: called with the record whenever it may have changed and has no verdict yet
     func verdict(of id: String, onChange: (Record) throws -> Void = { _ in }) async throws -> VerdictReport {
-        let watch = FolderWatch(folder)
+        let watch = ChangeWatch(folder)
         let free = Flag()
         pokeWhenFree(watch, free)
         let isLate = Flag()
@@ -58,7 +58,7 @@ struct VerdictWatch: Sendable {
     }
 
     /// The lock of a living guardian falls when it dies, which no one has to look for. It blocks a thread of its own.
-    private func pokeWhenFree(_ watch: FolderWatch, _ free: Flag) {
+    private func pokeWhenFree(_ watch: ChangeWatch, _ free: Flag) {
         DispatchQueue(label: "liveness").async { @Sendable [folder] in
             // If it cannot be watched, the verdict still wakes us.
             guard (try? FileLock.waitUntilFree(ProfileLock.livenessName, in: folder)) != nil else { return }

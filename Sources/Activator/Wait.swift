@@ -11,7 +11,7 @@ struct Wait: Sendable {
         let limit = Duration.seconds(request.activationTimeout ?? 240)
         let deadline = bootTime() + limit.components.seconds * 1_000_000_000
         // Watch, then look: whatever comes in between wakes us.
-        let watch = FolderWatch([request.tempPath])
+        let watch = ChangeWatch(folders: [request.tempPath])
         let timer = BootTimer(after: limit) { @Sendable in watch.poke() }
         defer { withExtendedLifetime(timer) {} }
         for await _ in watch.wakes {

@@ -107,10 +107,11 @@ int shim_boottime_timer(int64_t seconds, int64_t nanoseconds) {
 
 int shim_inotify_open(void) { return inotify_init1(IN_CLOEXEC | IN_NONBLOCK); }
 
-int shim_inotify_watch_folder(int descriptor, const char *path) {
-    return inotify_add_watch(
-        descriptor, path, IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE | IN_DELETE_SELF);
+int shim_inotify_watch_names(int descriptor, const char *folder) {
+    return inotify_add_watch(descriptor, folder, IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF);
 }
+
+int shim_inotify_watch_content(int descriptor, const char *file) { return inotify_add_watch(descriptor, file, IN_MODIFY); }
 
 int shim_readiness(int descriptor, int for_output) {
     int readiness = epoll_create1(EPOLL_CLOEXEC);

@@ -179,7 +179,7 @@ extension AgentTests {
             // The confirmation has won once the canary has its new name, however late the guardian looks.
             let link = try ProfileLink(path: node.link)
             let folder = try #require(try StateFolder.find(beside: link))
-            for await _ in FolderWatch(folder).wakes where folder.contains(record.confirmed) { break }
+            for await _ in ChangeWatch(folder).wakes where folder.contains(record.confirmed) { break }
             await untilBootTime(try #require(record.deadline))
             kill(guardian.id, SIGCONT)
             #expect(try await confirmation.end().verdict?.verdict == .committed)

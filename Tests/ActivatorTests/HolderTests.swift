@@ -75,7 +75,7 @@ extension AgentTests {
             Glibc.close(write)
             let link = try ProfileLink(path: node.link)
             let folder = try #require(try StateFolder.find(beside: link))
-            let watch = FolderWatch(folder)
+            let watch = ChangeWatch(contentOf: try folder.open(ProfileLock.exclusionName, O_RDONLY | O_CREAT))
             for await _ in watch.wakes {
                 if try ProfileLock.holder(in: folder)?.nonce == request.session?.nonce { break }
             }
@@ -118,7 +118,7 @@ extension AgentTests {
                 + "read x < \(gate); exec \(real) \"$@\"\n"
             try script.write(toFile: "\(programs)/nix-env", atomically: false, encoding: .utf8)
             chmod("\(programs)/nix-env", 0o755)
-            let watch = FolderWatch([node.path])
+            let watch = ChangeWatch(folders: [node.path])
             var command = node.command(.activate(try await request()))
             command.environment["PATH"] = "\(programs):\(node.environment["PATH"] ?? "")"
             let agent = try RunningAgent(command)
@@ -128,12 +128,8 @@ extension AgentTests {
                 Int32($0)
             }
             try #require(ids.count == 2)
-            // The guardian notes whom it has started; wait for that.
-            let state = FolderWatch([node.state])
-            for await _ in state.wakes where readTextFile("\(node.state)/script")?.contains("\(ids[0])") == true {
-                break
-            }
-            withExtendedLifetime(state) {}
+            // The guardian has noted it before it began.
+            #expect(readTextFile("\(node.state)/script")?.contains("\(ids[0])") == true)
             try await node.killAll(agent, guardian: ids[1])
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack)

@@ -241,7 +241,7 @@ extension AgentTests {
             var command = node.command(.activate(node.request(try await node.tracing("new"))))
             command.environment["PATH"] = "\(fake):\(node.environment["PATH"] ?? "")"
             let agent = try RunningAgent(command)
-            for await _ in FolderWatch([fake]).wakes where access("\(fake)/begun", F_OK) == 0 { break }
+            for await _ in ChangeWatch(folders: [fake]).wakes where access("\(fake)/begun", F_OK) == 0 { break }
             try await node.killAll(agent)
             let end = try await node.run(.recover([node.location]))
             #expect(end.verdict?.verdict == .rolledBack)

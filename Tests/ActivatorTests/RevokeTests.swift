@@ -136,7 +136,7 @@ extension AgentTests {
             let agent = try node.start(.activate(request))
             let folder = "\(node.path)/tmp"
             let canary = "\(folder)/\(LegacyCanary.name(request.closure))"
-            for await _ in FolderWatch([folder]).wakes where access(canary, F_OK) == 0 { break }
+            for await _ in ChangeWatch(folders: [folder]).wakes where access(canary, F_OK) == 0 { break }
             let end = try await revoke(nil)
             #expect(end.exit == .code(0))
             #expect(try await agent.end().exit == .code(1))

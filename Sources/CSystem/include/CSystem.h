@@ -43,8 +43,11 @@ int shim_boottime_timer(int64_t seconds, int64_t nanoseconds);
 /// An inotify descriptor, close-on-exec and non-blocking; -1 with errno.
 int shim_inotify_open(void);
 
-/// Watches a folder for files that appear, change, move or vanish in it; -1 with errno.
-int shim_inotify_watch_folder(int descriptor, const char *path);
+/// Watches a folder for names that appear, move or vanish in it; -1 with errno.
+int shim_inotify_watch_names(int descriptor, const char *folder);
+
+/// Watches a file for what is written into it; -1 with errno.
+int shim_inotify_watch_content(int descriptor, const char *file);
 
 /// A close-on-exec descriptor that can be read while the given one can be read (or written to) or was hung up; -1 with
 /// errno. See ReadySource.
