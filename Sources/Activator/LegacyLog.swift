@@ -44,9 +44,20 @@ struct LegacyLog: Sendable {
 
     /// As deploy-rs: one file a run, named after the program and its subcommand. Without it, work goes on.
     private static func newFile(_ name: String, in folder: String) -> String {
-        // What is missing then shows when the file is opened.
-        try? makeFolders(folder)
+        makeFolder(folder)
         return "\(folder)/activate_\(name)_\(time(nil))_\(getpid()).log"
+    }
+
+    /// Root's is for the agents of all users, as /tmp is. What is missing then shows when the file is opened.
+    private static func makeFolder(_ folder: String) {
+        guard geteuid() == 0 else {
+            try? makeFolders(folder)
+            return
+        }
+        if let slash = folder.lastIndex(of: "/"), slash != folder.startIndex { try? makeFolders(String(folder[..<slash])) }
+        let mask = umask(0)
+        mkdir(folder, 0o1777)
+        umask(mask)
     }
 
     /// Writes an event into the file alone, an activation's output as it is.

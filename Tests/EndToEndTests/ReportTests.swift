@@ -45,6 +45,20 @@ struct ReportTests {
         }
     }
 
+    /// Root's agent makes the folder on the node, and the other user's writes there as well.
+    @Test func agentsOfTwoUsersLogInOneFolder() async throws {
+        try await Lab.withNode { lab, node in
+            let fixture = try Fixture(in: lab)
+            try fixture.write([.init(), .init(name: "app", user: "app")])
+            let logs = "\(lab.folder)/logs"
+            let result = try await lab.deploy([fixture.flake, "--log-dir", logs])
+            expect(result, is: .done)
+            expect(result, saysNot: "no log file")
+            let owners = try await node.shell("stat -c %U '\(logs)'/activate_activate_*")
+            #expect(Set(owners.split(separator: "\n")) == ["root", "app"])
+        }
+    }
+
     @Test func buildersAreHeardWhereThatIsAskedFor() async throws {
         try await Lab.withNode { lab, _ in
             let fixture = try Fixture(in: lab).write([.init(path: built(saying: "words of a builder"))])

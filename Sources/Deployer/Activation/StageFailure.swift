@@ -17,5 +17,12 @@ struct StageFailure: Error, CustomStringConvertible, Explained {
         return "\(place)\(stage.rawValue) failed: \(describe(cause))"
     }
 
-    var hint: String? { Deployer.hint(for: cause) }
+    var hint: String? {
+        if case SSHError.lost = cause, !changesNode {
+            return "nothing has changed on the node; once it can be reached, deploy again: what it has got is not sent twice"
+        }
+        return Deployer.hint(for: cause)
+    }
+
+    private var changesNode: Bool { stage == .activation || stage == .revoke }
 }

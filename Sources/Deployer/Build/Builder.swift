@@ -63,15 +63,23 @@ struct Builder: Sendable {
             }
             onLine(line)
         }
-        try await listener.run(buildWords(derivations, usesFlakes: usesFlakes)) { failure in
-            .buildFailed(Self.labels(of: profiles, blamedBy: errors.withLock { $0 }), failure)
+        do {
+            try await listener.run(buildWords(derivations, usesFlakes: usesFlakes)) { .buildFailed([], $0) }
+        } catch BuildError.buildFailed(_, let failure) {
+            throw BuildError.buildFailed(await labels(of: profiles, blamedBy: errors.withLock { $0 }), failure)
         }
     }
 
-    /// The profiles whose derivations an error text names; all that are not there if it names none.
-    private static func labels(of profiles: [PlannedProfile], blamedBy text: String) -> [String] {
-        let blamed = profiles.filter { $0.derivations.contains { text.contains($0.path) } }
-        return (blamed.isEmpty ? profiles.filter { !exists($0.path) } : blamed).map(\.label)
+    /// The profiles that need a derivation which an error text names; all that are not there if that tells nothing.
+    private func labels(of profiles: [PlannedProfile], blamedBy text: String) async -> [String] {
+        let missing = profiles.filter { !exists($0.path) }
+        let named = Set(text.matches(of: /\/[^\s']*?[0-9a-z]{32}-[^\s']+?\.drv/).map { String($0.output) })
+        // Where Nix does not go on after a failure, it names what failed, and none of those that needed it.
+        let words = ["nix-store", "--query", "--referrers-closure"] + named.sorted()
+        let needing = named.isEmpty ? nil : try? await nix.run(words).text.split(separator: "\n").map(String.init)
+        let failed = named.union(needing ?? [])
+        let blamed = missing.filter { $0.derivations.contains { failed.contains($0.path) } }
+        return (blamed.isEmpty ? missing : blamed).map(\.label)
     }
 
     /// Those of the paths that are not valid in the local store.

@@ -20,15 +20,15 @@ struct Failure {
             console.tell(.info, describe(error))
             return .declined
         }
-        guard let parts = (error as? PreparationError)?.failures else {
+        guard let error = error as? PreparationError else {
             console.tell(error)
             let code = Self.code(of: error)
             if isDeploy && code == .failed { console.tell(.info, Self.nothing) }
             return code
         }
-        for part in parts { console.tell(part, node: (part as? StageFailure)?.node) }
+        for part in error.untold { console.tell(part, node: (part as? StageFailure)?.node) }
         if isDeploy { console.tell(.info, Self.nothing) }
-        return ExitCode.worst(of: parts.map(Self.code))
+        return ExitCode.worst(of: error.failures.map(Self.code))
     }
 
     static func code(of error: any Error) -> ExitCode {

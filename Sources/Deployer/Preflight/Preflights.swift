@@ -69,7 +69,8 @@ final class Preflights: Sendable {
             if let error, !(error is CancellationError) { state.failures.append((node, error)) }
             return state.running == 0 ? state.failures.sorted { $0.node < $1.node } : []
         }
-        if !failures.isEmpty { verdict.fail(PreparationError(failures: failures.map(\.error))) }
+        let errors = failures.map(\.error)
+        if !errors.isEmpty { verdict.fail(PreparationError(failures: errors, untold: errors)) }
     }
 
     private func look(at node: PlannedNode) -> Look {
@@ -89,6 +90,7 @@ final class Preflights: Sendable {
                     ended(node.name, nil)
                     return ready
                 } catch {
+                    if !(error is CancellationError) { try? await preflight().console.report(.failed(node.name)) }
                     ended(node.name, error)
                     throw error
                 }

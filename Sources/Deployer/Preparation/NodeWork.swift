@@ -11,6 +11,9 @@ final class NodeWork: Sendable {
         var unsupplied: Int
         var ready: [NodeName: ReadyNode] = [:]
         var failures: [NodeName: any Error] = [:]
+        /// What has been told that is about no node in particular.
+        var told: Set<String> = []
+        var hasToldTheRest = false
     }
 
     let preparation: Preparation
@@ -39,8 +42,8 @@ final class NodeWork: Sendable {
     /// All failures in the plan's order, interruptions aside.
     var failures: [any Error] { state.withLock { $0.failures }.sorted { $0.key < $1.key }.map(\.value) }
 
-    /// Prepares a node, and then guards what it has got until all the others have theirs; a failure is noted, so that
-    /// the others go on.
+    /// Prepares a node, and then guards what it has got until all the others have theirs; a failure is told, and the others
+    /// go on.
     ///
     /// - Throws: `CancellationError`
     func prepare(_ node: PlannedNode) async throws {
@@ -54,6 +57,7 @@ final class NodeWork: Sendable {
             if !isNoted(node) {
                 try Task.checkCancellation()
                 note(error, of: node)
+                tellTheRest()
             }
             isSupplied()
         }
@@ -61,13 +65,14 @@ final class NodeWork: Sendable {
 
     /// A node with its closures in its store.
     ///
-    /// - Throws: what kept it from that, with its connections closed; `CancellationError`
+    /// - Throws: what kept it from that, once it is told, with its connections closed; `CancellationError`
     func ready(_ node: PlannedNode) async throws -> ReadyNode {
         let ready = try await look(at: node)
         do {
             try await supply(ready, preparation.pending(ready))
             return ready
         } catch {
+            if !Task.isCancelled { note(error, of: node) }
             await ready.close()
             throw error
         }
@@ -100,7 +105,25 @@ final class NodeWork: Sendable {
         }
     }
 
-    private func note(_ error: any Error, of node: PlannedNode) { state.withLock { $0.failures[node.name] = error } }
+    /// Tells a failure as soon as it is there, however long other nodes take, and keeps it.
+    private func note(_ error: any Error, of node: PlannedNode) {
+        let isNews = state.withLock { state in
+            state.failures[node.name] = error
+            return error is StageFailure || state.told.insert(describe(error)).inserted
+        }
+        preparation.console.report(.failed(node.name))
+        if isNews { preparation.console.tell(error, node: (error as? StageFailure)?.node) }
+    }
+
+    /// Tells what becomes of the other nodes once one has not got what it needs.
+    private func tellTheRest() {
+        let isNews = state.withLock { state in
+            defer { state.hasToldTheRest = true }
+            return !state.hasToldTheRest && state.unsupplied > 1
+        }
+        guard isNews else { return }
+        preparation.console.tell(.info, "nothing will be activated; the other nodes still get their closures")
+    }
 
     private func isNoted(_ node: PlannedNode) -> Bool { state.withLock { $0.failures[node.name] != nil } }
 

@@ -15,7 +15,7 @@ struct Preparation: Sendable {
     /// Prepares all nodes.
     ///
     /// A node that cannot be reached ends the build and the copies, once all others have been looked at; after any other
-    /// failure the other nodes still end, and every failure is reported.
+    /// failure the other nodes still end. What keeps a node from being ready is told at once.
     ///
     /// - Returns: the nodes in the plan's order, each with its closures in its store
     /// - Throws: ``PreparationError`` with every failure; nothing is activated then, and all connections are closed
@@ -33,12 +33,13 @@ struct Preparation: Sendable {
             return work.nodes
         } catch {
             for node in work.nodes { await node.close() }
-            let failures = (error is CancellationError ? [] : [error]) + work.failures
-            throw failures.isEmpty || failures.first is BuildError ? error : PreparationError(failures: failures)
+            let untold = error is CancellationError ? [] : [error]
+            if work.failures.isEmpty || error is BuildError { throw error }
+            throw PreparationError(failures: untold + work.failures, untold: untold)
         }
     }
 
-    /// Prepares each node by itself, and hands it on at once; why one could not be made ready is told.
+    /// Prepares each node by itself, and hands it on at once; why one could not be made ready is told at once.
     ///
     /// - Parameters:
     ///   - brake: once open, nothing more is prepared
@@ -74,7 +75,7 @@ struct Preparation: Sendable {
         }
     }
 
-    /// - Throws: `CancellationError` where the brake was pulled first; what the work throws, once it is told
+    /// - Throws: `CancellationError` where the brake was pulled first; what the work throws
     private func until(
         _ brake: Gate, _ work: @escaping @Sendable () async throws -> ReadyNode
     ) async throws -> ReadyNode {
@@ -91,7 +92,6 @@ struct Preparation: Sendable {
             } catch {
                 group.cancelAll()
                 while let late = await group.nextResult() { await (try? late.get())?.close() }
-                if !(error is CancellationError) { console.tell(error, node: (error as? StageFailure)?.node) }
                 throw error
             }
         }
@@ -120,12 +120,19 @@ struct Preparation: Sendable {
 
 /// What kept the nodes from being ready; none has changed.
 struct PreparationError: Error {
-    /// At least one, each told on its own.
+    /// At least one.
     let failures: [any Error]
+    /// Those that nobody has been told yet.
+    let untold: [any Error]
 
     /// - Parameter failures: of all nodes; what is about none of them, such as a missing agent, is kept once
-    init(failures: [any Error]) {
+    init(failures: [any Error], untold: [any Error]) {
+        self.failures = Self.distinct(failures)
+        self.untold = Self.distinct(untold)
+    }
+
+    private static func distinct(_ failures: [any Error]) -> [any Error] {
         var kept: Set<String> = []
-        self.failures = failures.filter { $0 is StageFailure || kept.insert(describe($0)).inserted }
+        return failures.filter { $0 is StageFailure || kept.insert(describe($0)).inserted }
     }
 }

@@ -86,6 +86,24 @@ struct LiveLinesTests {
         #expect(lines(model, at: 1) == ["web1    copying, 1 s", "deploy  1 of 3 nodes done, 1 waiting"])
     }
 
+    /// Why is told in a line of its own.
+    @Test func aNodeThatCannotBeMadeReadyIsCountedAndNotShown() {
+        let (web1, web2) = (NodeName("web1"), NodeName("web2"))
+        var model = model(
+            ["web1", "web2"], (0, .began(Activity(.preflight, node: web1))), (0, .began(Activity(.preflight, node: web2))),
+            (1, .ended(Activity(.preflight, node: web1))), (1, .ended(Activity(.preflight, node: web2))),
+            (1, .failed(web1)))
+        let expected = [
+            "web2    ready, waiting for other nodes", "deploy  0 of 2 nodes done, 1 could not be made ready",
+        ]
+        #expect(lines(model, at: 1) == expected)
+        model.apply(.settled(result("web1")), at: .seconds(2))
+        #expect(lines(model, at: 2) == expected)
+        // Somewhere else, by the same name.
+        model.apply(.began(Activity(.preflight, node: web1)), at: .seconds(3))
+        #expect(lines(model, at: 3).first == "web1  connecting, 0 s")
+    }
+
     @Test func moreNodesThanLinesShowTheBusiestAndACount() {
         let names = (1...50).map { "n\($0)" }
         var model = model(names)

@@ -51,6 +51,16 @@ struct TimingsTests {
         #expect(row.time(of: .confirmation) == .seconds(3) && row.time(of: .probe) == .seconds(3))
     }
 
+    /// What is looked at after a rollback lies in the rollback, and that in the confirmation.
+    @Test func aMomentOnANodeIsCountedOnce() throws {
+        var model = ProgressModel()
+        let activities = [Phase.confirmation, .rollback, .verification].map { Activity($0, node: web1, profile: system) }
+        for (second, activity) in activities.enumerated() { model.apply(.began(activity), at: .seconds(second)) }
+        for activity in activities.reversed() { model.apply(.ended(activity), at: .seconds(30)) }
+        let row = try #require(Timings(model, total: .seconds(30)).nodes.first)
+        #expect(activities.map { row.time(of: $0.phase) } == [.seconds(1), .seconds(1), .seconds(28)])
+    }
+
     @Test(arguments: Phase.allCases)
     func everyPhaseHasAColorOfItsOwn(phase: Phase) {
         #expect(TimingsStyle.text.contains(".\(phase.rawValue) { background: #"))

@@ -97,6 +97,26 @@ struct FleetTests {
         #expect(fleet.trace.open == 0)
     }
 
+    @Test func aFailedCopyIsToldWhileOthersStillCopy() async throws {
+        let scenes = Mutex<FleetScene?>(nil)
+        let fleet = SimulatedFleet { moment, host in
+            guard moment == .copy else { return }
+            if host == "node0001" { throw SimulatedFailure() }
+            let log = { try scenes.withLock { $0 }?.log() ?? [] }
+            while try !log().contains(where: { $0.contains("node0001: error: copy failed") }) {
+                try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+        let scene = try await FleetScene(nodes: 3, fleet: fleet)
+        scenes.withLock { $0 = scene }
+        let error = await #expect(throws: PreparationError.self) { try await scene.run.deploy() }
+        #expect(error?.failures.count == 1 && error?.untold.isEmpty == true)
+        let log = try scene.log()
+        #expect(log.count { $0.contains("copy failed") } == 1)
+        #expect(log.contains { $0.contains("info: nothing will be activated; the other nodes still get their closures") })
+        #expect(fleet.trace.count(.activation) == 0)
+    }
+
     @Test func whatIsAboutNoNodeIsToldOnce() async throws {
         let scene = try await FleetScene(nodes: 40, fleet: SimulatedFleet(), agent: "a text")
         let error = await #expect(throws: PreparationError.self) { try await scene.run.deploy() }

@@ -118,6 +118,8 @@ extension EventLine {
         case .awaiting(let activity, let seconds):
             self.init(.awaiting, at: time, activity)
             secondsLeft = seconds
+        // The message tells why.
+        case .failed: return nil
         case .settled(let result): self.init(result, at: time, model)
         }
     }

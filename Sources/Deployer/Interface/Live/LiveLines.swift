@@ -20,7 +20,7 @@ struct LiveLines: Sendable {
         guard width >= 10, size.rows >= 3 else { return [] }
         let room = max(1, size.rows - 2)
         let general = model.open.map { Row(subject: "deploy", text: text($0)) }
-        let working = model.nodes.filter { $0.isTouched && (!$0.isDone || !$0.open.isEmpty) }
+        let working = model.nodes.filter { !$0.open.isEmpty || $0.isTouched && !$0.isDone && !$0.hasFailed }
         if general.isEmpty && working.isEmpty { return [] }
         let needsCount =
             model.nodes.count > 1 && (working.count < model.nodes.count || general.count + working.count > room)
@@ -119,8 +119,10 @@ struct LiveLines: Sendable {
     }
 
     private func count(besides shown: [ProgressModel.Node], of working: [ProgressModel.Node]) -> String {
-        let done = model.nodes.count { $0.isDone }
+        let failed = model.nodes.count { $0.hasFailed }
+        let done = model.nodes.count { $0.isDone && !$0.hasFailed }
         var parts = ["\(done) of \(model.nodes.count) nodes done"]
+        if failed > 0 { parts.append("\(failed) could not be made ready") }
         let names = Set(shown.map(\.name))
         let hidden = working.filter { !names.contains($0.name) }
         if !hidden.isEmpty {
@@ -130,7 +132,7 @@ struct LiveLines: Sendable {
             }
             parts += kinds.map { "\($0.value.count) more \($0.key)" }
         }
-        let waiting = model.nodes.count { !$0.isTouched }
+        let waiting = model.nodes.count { !$0.isTouched && !$0.hasFailed }
         if waiting > 0 { parts.append("\(waiting) waiting") }
         return parts.joined(separator: ", ")
     }

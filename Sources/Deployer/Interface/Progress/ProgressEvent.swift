@@ -14,5 +14,7 @@ enum ProgressEvent: Sendable {
     case started(Activity, previous: Generation?)
     /// The node rolls back by itself unless a confirmation comes within so many seconds.
     case awaiting(Activity, seconds: Int)
+    /// The node cannot be made ready, unless something begins on it once more.
+    case failed(NodeName)
     case settled(ProfileResult)
 }

@@ -24,19 +24,27 @@ struct Timings: Sendable {
         /// How long it took all in all, waiting for others included.
         var length: Duration { (bars.map(\.end).max() ?? .zero) - (bars.map(\.start).min() ?? .zero) }
 
-        /// How long one phase took: what another took within it is that one's.
+        /// How long one phase took. On a node each moment is that of what began last: a rollback's within a confirmation is the
+        /// rollback's. What the run as a whole does is side by side, and counts in full.
         func time(of phase: Phase) -> Duration {
-            let inner: Phase? =
-                switch phase {
-                case .preflight: .agent
-                case .confirmation: .probe
-                default: nil
-                }
-            return sum(phase) - (inner.map(sum) ?? .zero)
+            bars.indices.filter { bars[$0].activity.phase == phase }.reduce(.zero) { sum, index in
+                let bar = bars[index]
+                let later = bar.activity.node == nil ? [] : bars[(index + 1)...]
+                return sum + bar.length - Self.covered(of: bar, by: later)
+            }
         }
 
-        private func sum(_ phase: Phase) -> Duration {
-            bars.filter { $0.activity.phase == phase }.reduce(.zero) { $0 + $1.length }
+        /// How long at least one of the others, which are by their start, lasts within a bar.
+        private static func covered(of bar: Bar, by others: ArraySlice<Bar>) -> Duration {
+            var sum = Duration.zero
+            var end = bar.start
+            for other in others {
+                let (start, stop) = (max(other.start, end), min(other.end, bar.end))
+                guard stop > start else { continue }
+                sum += stop - start
+                end = stop
+            }
+            return sum
         }
 
         /// How long nothing was done for it between its first and its last activity.
