@@ -54,7 +54,8 @@ struct LegacyLog: Sendable {
             try? makeFolders(folder)
             return
         }
-        if let slash = folder.lastIndex(of: "/"), slash != folder.startIndex { try? makeFolders(String(folder[..<slash])) }
+        let parent = folder.lastIndex(of: "/").map { folder[..<$0] } ?? ""
+        if !parent.isEmpty { try? makeFolders(String(parent)) }
         let mask = umask(0)
         mkdir(folder, 0o1777)
         umask(mask)

@@ -137,8 +137,9 @@ struct PipelineTests {
         try await Lab.with { lab in
             try await lab.tool("up", "web1", "web2")
             let bad = #"(derivation { inherit system; name = "bad"; builder = "/bin/sh"; args = [ "-c" "exit 1" ]; })"#
-            let good = #"(derivation { inherit system; name = "good"; builder = "/bin/sh"; "#
-                + #"PATH = "/bin:/usr/bin"; args = [ "-c" "sleep 600" ]; })"#
+            let good =
+                #"(derivation { inherit system; name = "good"; builder = "/bin/sh"; PATH = "/bin:/usr/bin"; "#
+                + #"args = [ "-c" "sleep 600" ]; })"#
             let fixture = try Fixture(in: lab)
             try fixture.write(deploy: Self.deploy(["web1": good, "web2": bad]))
             let result = try await lab.deploy([fixture.flake, "--", "--max-jobs", "2"])

@@ -104,7 +104,6 @@ def to_four_nodes(bench, rounds):
     bench.run([*DEPLOY, bench.flake(nodes, size=1000, profiles=["system"])])
     times, limits = [], []
     for _ in range(rounds):
-        _, work = one(bench, "cat | ssh", nodes[0])
         _, own = one(bench, "deploy", nodes[0])
         limits.append(4 * own / os.cpu_count())
         flake = bench.flake(nodes, size=SIZE, profiles=["system"], shared=True)

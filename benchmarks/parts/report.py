@@ -34,8 +34,13 @@ def machine():
 
 def cells(row):
     """What was measured, with spread; and the ratios."""
+    def figure(value):
+        digits = 3 if value["maximum"] < 0.1 else 2
+        most, least, median = (f"{value[key]:.{digits}f}" for key in ("maximum", "minimum", "median"))
+        return f"{median} ({least} to {most})"
+
     figures = [
-        f"{name} {value['median']:.2f} ({value['minimum']:.2f} to {value['maximum']:.2f}){unit}"
+        f"{name} {figure(value)}{unit}"
         for key, unit in [("seconds", " s"), ("processor seconds", " s of processor time"), ("megabytes", " MB")]
         for name, value in row.get(key, {}).items()
     ]

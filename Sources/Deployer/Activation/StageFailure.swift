@@ -19,7 +19,7 @@ struct StageFailure: Error, CustomStringConvertible, Explained {
 
     var hint: String? {
         if case SSHError.lost = cause, !changesNode {
-            return "nothing has changed on the node; once it can be reached, deploy again: what it has got is not sent twice"
+            return "nothing has changed on the node; deploy again once it can be reached: what it has is not sent twice"
         }
         return Deployer.hint(for: cause)
     }

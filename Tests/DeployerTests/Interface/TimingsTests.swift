@@ -54,11 +54,12 @@ struct TimingsTests {
     /// What is looked at after a rollback lies in the rollback, and that in the confirmation.
     @Test func aMomentOnANodeIsCountedOnce() throws {
         var model = ProgressModel()
-        let activities = [Phase.confirmation, .rollback, .verification].map { Activity($0, node: web1, profile: system) }
+        let phases = [Phase.confirmation, .rollback, .verification]
+        let activities = phases.map { Activity($0, node: web1, profile: system) }
         for (second, activity) in activities.enumerated() { model.apply(.began(activity), at: .seconds(second)) }
         for activity in activities.reversed() { model.apply(.ended(activity), at: .seconds(30)) }
         let row = try #require(Timings(model, total: .seconds(30)).nodes.first)
-        #expect(activities.map { row.time(of: $0.phase) } == [.seconds(1), .seconds(1), .seconds(28)])
+        #expect(phases.map { row.time(of: $0) } == [.seconds(1), .seconds(1), .seconds(28)])
     }
 
     @Test(arguments: Phase.allCases)

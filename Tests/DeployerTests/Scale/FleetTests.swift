@@ -113,7 +113,7 @@ struct FleetTests {
         #expect(error?.failures.count == 1 && error?.untold.isEmpty == true)
         let log = try scene.log()
         #expect(log.count { $0.contains("copy failed") } == 1)
-        #expect(log.contains { $0.contains("info: nothing will be activated; the other nodes still get their closures") })
+        #expect(log.contains { $0.contains("nothing will be activated; the other nodes still get their closures") })
         #expect(fleet.trace.count(.activation) == 0)
     }
 
