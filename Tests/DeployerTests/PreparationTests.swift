@@ -22,6 +22,14 @@ struct PreparationTests {
             builder: Builder(nix: Nix(version: .assumed, hasFlakes: true, environment: [:])), copier: copier)
     }
 
+    @Test(arguments: [Stage.preflight, .agent, .copy, .build, .activation, .revoke])
+    func aConnectionThatIsLostBeforeTheActivationHasChangedNothing(stage: Stage) {
+        let lost = SSHError.lost(host: "web1", reason: "silence")
+        let hint = StageFailure(node: NodeName("web1"), profile: nil, stage: stage, cause: lost).hint
+        let words = stage == .activation || stage == .revoke ? "the node decides" : "nothing has changed on the node"
+        #expect(hint?.hasPrefix(words) == true)
+    }
+
     /// The failure that ends all others' work must be known by then: else it would look like an interruption.
     @Test func aNodeThatCannotBeReachedIsWhatEndsTheRun() async throws {
         for _ in 0..<200 {

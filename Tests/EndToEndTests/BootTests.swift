@@ -1,5 +1,6 @@
 import Foundation
 import Shared
+import TestSupport
 import Testing
 
 /// What a power loss interrupted is finished at the next boot, by itself.

@@ -1,4 +1,5 @@
 import Shared
+import TestSupport
 import Testing
 
 /// The last resort after a rollback: one reboot, into the recorded generation.

@@ -72,17 +72,6 @@ final class RunningDeploy: Sendable {
     }
 }
 
-/// Waits until something holds that nothing tells of.
-func eventually(
-    _ what: String, within limit: Duration = .seconds(60), _ isTrue: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !isTrue() {
-        try #require(ContinuousClock.now < deadline, "this did not come: \(what)")
-        try await Task.sleep(for: .milliseconds(20))
-    }
-}
-
 extension Lab {
     /// Starts `deploy` on the deployer's side, checks skipped.
     func start(_ words: [String]) throws -> RunningDeploy { try RunningDeploy(self, words) }

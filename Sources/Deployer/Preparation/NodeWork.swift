@@ -13,7 +13,6 @@ final class NodeWork: Sendable {
         var failures: [NodeName: any Error] = [:]
         /// What has been told that is about no node in particular.
         var told: Set<String> = []
-        var hasToldTheRest = false
     }
 
     let preparation: Preparation
@@ -56,8 +55,10 @@ final class NodeWork: Sendable {
         } catch {
             if !isNoted(node) {
                 try Task.checkCancellation()
-                note(error, of: node)
-                tellTheRest()
+                if note(error, of: node) {
+                    preparation.console.tell(
+                        .info, "nothing will be activated; the other nodes still get their closures")
+                }
             }
             isSupplied()
         }
@@ -106,23 +107,20 @@ final class NodeWork: Sendable {
     }
 
     /// Tells a failure as soon as it is there, however long other nodes take, and keeps it.
-    private func note(_ error: any Error, of node: PlannedNode) {
-        let isNews = state.withLock { state in
+    ///
+    /// - Returns: whether it is the first, and others have not got yet what they need
+    @discardableResult
+    private func note(_ error: any Error, of node: PlannedNode) -> Bool {
+        let (isNews, isFirst) = state.withLock { state in
             state.failures[node.name] = error
-            return error is StageFailure || state.told.insert(describe(error)).inserted
+            return (
+                error is StageFailure || state.told.insert(describe(error)).inserted,
+                state.failures.count == 1 && state.unsupplied > 1
+            )
         }
         preparation.console.report(.failed(node.name))
         if isNews { preparation.console.tell(error, node: (error as? StageFailure)?.node) }
-    }
-
-    /// Tells what becomes of the other nodes once one has not got what it needs.
-    private func tellTheRest() {
-        let isNews = state.withLock { state in
-            defer { state.hasToldTheRest = true }
-            return !state.hasToldTheRest && state.unsupplied > 1
-        }
-        guard isNews else { return }
-        preparation.console.tell(.info, "nothing will be activated; the other nodes still get their closures")
+        return isFirst
     }
 
     private func isNoted(_ node: PlannedNode) -> Bool { state.withLock { $0.failures[node.name] != nil } }

@@ -1,5 +1,6 @@
 import Shared
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Deployer
@@ -103,8 +104,8 @@ struct FleetTests {
             guard moment == .copy else { return }
             if host == "node0001" { throw SimulatedFailure() }
             let log = { try scenes.withLock { $0 }?.log() ?? [] }
-            while try !log().contains(where: { $0.contains("node0001: error: copy failed") }) {
-                try await Task.sleep(for: .milliseconds(5))
+            try await eventually("the failure is told") {
+                try log().contains { $0.contains("node0001: error: copy failed") }
             }
         }
         let scene = try await FleetScene(nodes: 3, fleet: fleet)

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Shared
+import TestSupport
 import Testing
 
 /// A control group with a limit of memory, past which the kernel's out-of-memory killer ends what is in it.
