@@ -84,7 +84,7 @@ struct SSHCommandTests {
                         guard case .lost? = error else { throw TestFailure("\(error as Any)") }
                     }
                 }
-                #expect(try await flowing.value(within: .seconds(20)) == true)
+                #expect(try await flowing.value(within: .seconds(120)) == true)
                 await remote.close()
                 try await group.waitForAll()
             }
@@ -136,10 +136,15 @@ struct SSHCommandTests {
     @Test(arguments: both, [10, 1])
     func twentyCommandsRunSideBySide(choice: TransportChoice, maxSessions: Int) async throws {
         let server = try await SSHTestServer.start(["MaxSessions \(maxSessions)"])
+        // None ends before all have begun.
+        let meeting = "\(server.folder)/meeting"
+        try FileManager.default.createDirectory(atPath: meeting, withIntermediateDirectories: true)
+        let wait = "until [ \"$(ls \(meeting) | wc -l)\" -ge 20 ]; do sleep 0.05; done"
         let remote = try await testConnector(choice).connect(server.destination())
         let answers = try await withThrowingTaskGroup(of: String.self) { group in
             for number in 1...20 {
-                group.addTask { try await remote.run(["sh", "-c", "sleep 0.2; echo \(number)"]).text }
+                let text = ": >\(meeting)/\(number); \(wait); echo \(number)"
+                group.addTask { try await remote.run(["sh", "-c", text]).text }
             }
             return try await group.reduce(into: Set<String>()) { $0.insert($1) }
         }
@@ -162,7 +167,7 @@ struct SSHCommandTests {
             for try await _ in process.output { started.set(true) }
             return try await process.exit()
         }
-        _ = try await started.value(within: .seconds(10))
+        _ = try await started.value(within: .seconds(120))
         task.cancel()
         await #expect(throws: CancellationError.self) { try await task.value }
         #expect(try await remote.run(["echo", "still here"]).text == "still here\n")
@@ -282,7 +287,7 @@ struct SSHCommandTests {
         defer { shutdown(listener, Int32(SHUT_RDWR)) }
         let remote = try await testConnector(.libssh2).connect(server.destination())
         #expect(try await remote.reaches(path))
-        #expect(try await hasEnded.value(within: .seconds(30)) == true)
+        #expect(try await hasEnded.value(within: .seconds(120)) == true)
         // The server sees that end before a command's.
         #expect(try await remote.run(["true"]).exit.isSuccess)
         try await expectGoodbye(path, remote)
@@ -331,7 +336,7 @@ struct SSHCommandTests {
             }
             got.set(all)
         }
-        return try await got.value(within: .seconds(60)) ?? []
+        return try await got.value(within: .seconds(120)) ?? []
     }
 
     @Test func newKeysInTheMiddleOfATransferDoNoHarm() async throws {

@@ -98,16 +98,20 @@ actor LibSSH2Remote: Remote {
             // Another one may have ended, or opened a session with room, while we waited.
             if let opened = try await openInPresent(command, input) { return opened }
             let session = try await makeSession()
-            if isClosed {
+            do {
+                // Before others know of it: they might take the only place.
+                guard let channel = try await session.start(command, input: input) else {
+                    throw SSHError.failed(
+                        host: session.host, step: "opening a channel",
+                        reason: "the server allows no session (MaxSessions)")
+                }
+                if isClosed { throw SSHError.lost(host: session.host, reason: "we closed it") }
+                sessions.append(session)
+                return (session, channel)
+            } catch {
                 await session.close()
-                throw SSHError.lost(host: session.host, reason: "we closed it")
+                throw error
             }
-            sessions.append(session)
-            guard let channel = try await session.start(command, input: input) else {
-                throw SSHError.failed(
-                    host: session.host, step: "opening a channel", reason: "the server allows no session (MaxSessions)")
-            }
-            return (session, channel)
         }
     }
 

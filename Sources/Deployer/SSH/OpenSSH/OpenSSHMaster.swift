@@ -13,7 +13,6 @@ final class OpenSSHMaster: Sendable {
     private struct State {
         var isOver = false
         var commands = 0
-        /// How many the server allows at once; nil until it has refused one.
         var limit: Int?
         var nextLog = 0
     }
@@ -40,12 +39,16 @@ final class OpenSSHMaster: Sendable {
         set { state.withLock { $0.isOver = newValue } }
     }
 
+    /// How many commands the server allows at once; nil until it has refused one here.
+    var limit: Int? { state.withLock { $0.limit } }
+
     /// Reserves a place for a command.
     ///
+    /// - Parameter limit: how many the server allows at once on each connection, as far as is known
     /// - Returns: the path of its log; nil if the server is known to allow no further one
-    func reserve() -> String? {
+    func reserve(limit: Int) -> String? {
         state.withLock { state in
-            if state.isOver || state.commands >= state.limit ?? .max { return nil }
+            if state.isOver || state.commands >= limit { return nil }
             state.commands += 1
             state.nextLog += 1
             return "\(line.folder)/\(state.nextLog).log"

@@ -60,7 +60,7 @@ actor OpenSSHRemote: Remote {
             if let place = try presentPlace() { return place }
             let master = try await makeMaster()
             masters.append(master)
-            guard let log = master.reserve() else { throw master.end(nil) }
+            guard let log = master.reserve(limit: limit) else { throw master.end(nil) }
             return (master, log)
         }
     }
@@ -69,10 +69,13 @@ actor OpenSSHRemote: Remote {
         // A lost connection is not quietly made anew: whoever holds this one must know.
         if masters[0].isOver { throw masters[0].end(nil) }
         for master in masters {
-            if let log = master.reserve() { return (master, log) }
+            if let log = master.reserve(limit: limit) { return (master, log) }
         }
         return nil
     }
+
+    /// What one connection was refused, no other one of the same server gets.
+    private var limit: Int { masters.compactMap(\.limit).min() ?? .max }
 
     private func quoted(_ words: [String]) throws -> String {
         guard !words.isEmpty, !words.contains(where: { $0.utf8.contains(0) }) else {
