@@ -46,6 +46,19 @@ extension Run {
         return results
     }
 
+    /// Tells of every profile that it is as before, where something kept the run from activating any.
+    func showUntouched(_ plan: Plan) {
+        let model = console.progress.model
+        let failures = Dictionary(uniqueKeysWithValues: model.nodes.map { ($0.name, $0.failure) })
+        let results = plan.profiles.map { profile in
+            let failure = failures[profile.node] ?? nil
+            return ProfileResult(
+                profile: profile, outcome: failure.map { .notPrepared($0) } ?? .notStarted, tail: OutputTail())
+        }
+        for result in results { console.report(.settled(result)) }
+        console.show(Summary(results: results, progress: model).text)
+    }
+
     /// Takes back what is to be taken back, and tells how all ended.
     func finish(_ results: RunResults) async -> ExitCode {
         var profiles = results.profiles

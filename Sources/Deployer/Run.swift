@@ -1,4 +1,5 @@
 import Shared
+import Synchronization
 
 /// One call of `deploy`: evaluate, plan, ask; look at the nodes while everything is built; copy; then activate.
 ///
@@ -38,9 +39,27 @@ struct Run: Sendable {
     }
 
     private func deploy(_ targets: [Target], _ looks: Preflights) async throws -> ExitCode {
+        let agreed = Mutex<Plan?>(nil)
+        let results: RunResults
+        do {
+            results = try await activate(targets, looks) { plan in agreed.withLock { $0 = plan } }
+        } catch {
+            if let plan = agreed.withLock({ $0 }) { showUntouched(plan) }
+            throw error
+        }
+        let code = await finish(results)
+        for node in results.nodes { await node.close() }
+        return code
+    }
+
+    /// - Parameter onAgreed: gets what will be deployed, once that is settled
+    /// - Throws: what kept the run from activating anything
+    private func activate(
+        _ targets: [Target], _ looks: Preflights, onAgreed: @escaping @Sendable (Plan) -> Void
+    ) async throws -> RunResults {
         let (consent, asked) = AsyncStream<Never>.makeStream()
         let (checked, hasEvaluated) = (Gate(), Gate())
-        let results = try await beside {
+        return try await beside {
             do {
                 try await check(targets, after: consent)
             } catch {
@@ -56,14 +75,12 @@ struct Run: Sendable {
             }
             hasEvaluated.open()
             try await ask(about: evaluated.plan)
+            onAgreed(evaluated.plan)
             asked.finish()
             let preparation = preparation(evaluated, looks)
             return try await options.noBarrier
                 ? activateEach(preparation, checked) : activateAll(try await preparation.run(), checked)
         }
-        let code = await finish(results)
-        for node in results.nodes { await node.close() }
-        return code
     }
 
     /// Evaluates until a node turns out to be one that cannot be deployed to: without it nothing would be activated.

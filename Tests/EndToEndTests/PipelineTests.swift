@@ -35,7 +35,7 @@ struct PipelineTests {
             try await lab.tool("cut", "web1")
             let never = "${builtins.readFile \"${\(Self.waiting(for: "\(lab.folder)/never", "never"))}/name\"}"
             let fixture = try Fixture(in: lab).write([.init(path: "activate.noop (base \"\(never)\")")])
-            let result = try await lab.deploy(["--ssh-opts", Self.limit, fixture.flake], timeLimit: .seconds(60))
+            let result = try await lab.deploy(["--ssh-opts", Self.limit, fixture.flake], timeLimit: .seconds(120))
             expect(result, is: .unreachable, says: "web1: error: preflight failed", "nothing was activated on any node")
         }
     }
@@ -118,6 +118,8 @@ struct PipelineTests {
             try await lab.tool("heal", "web1")
             let error = "web1: error: preflight failed"
             try await expect(run, endsAs: .unreachable, says: error, "nothing was activated")
+            expect(run.text, hasRow: "web1 system as before not ready")
+            expect(run.text, hasRow: "web2 system as before not started")
             #expect(try await node.generations() == [])
             // Without it, it is deployed before anybody knows about web1.
             try await lab.tool("cut", "web1")
@@ -144,6 +146,7 @@ struct PipelineTests {
             try fixture.write(deploy: Self.deploy(["web1": good, "web2": bad]))
             let result = try await lab.deploy([fixture.flake, "--", "--max-jobs", "2"])
             expect(result, is: .failed, says: "deploy: error: web2.system could not be built", "nothing was activated")
+            for node in ["web1", "web2"] { expect(result.errorText, hasRow: "\(node) system as before not started") }
         }
     }
 

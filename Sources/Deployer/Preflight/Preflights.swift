@@ -90,7 +90,9 @@ final class Preflights: Sendable {
                     ended(node.name, nil)
                     return ready
                 } catch {
-                    if !(error is CancellationError) { try? await preflight().console.report(.failed(node.name)) }
+                    if !(error is CancellationError) {
+                        try? await preflight().console.report(.failed(node.name, error))
+                    }
                     ended(node.name, error)
                     throw error
                 }

@@ -118,7 +118,7 @@ final class NodeWork: Sendable {
                 state.failures.count == 1 && state.unsupplied > 1
             )
         }
-        preparation.console.report(.failed(node.name))
+        preparation.console.report(.failed(node.name, error))
         if isNews { preparation.console.tell(error, node: (error as? StageFailure)?.node) }
         return isFirst
     }

@@ -92,7 +92,7 @@ struct LiveLinesTests {
         var model = model(
             ["web1", "web2"], (0, .began(Activity(.preflight, node: web1))),
             (0, .began(Activity(.preflight, node: web2))), (1, .ended(Activity(.preflight, node: web1))),
-            (1, .ended(Activity(.preflight, node: web2))), (1, .failed(web1)))
+            (1, .ended(Activity(.preflight, node: web2))), (1, .failed(web1, SimulatedFailure())))
         let expected = [
             "web2    ready, waiting for other nodes", "deploy  0 of 2 nodes done, 1 could not be made ready",
         ]

@@ -115,6 +115,8 @@ struct FleetTests {
         let log = try scene.log()
         #expect(log.count { $0.contains("copy failed") } == 1)
         #expect(log.contains { $0.contains("nothing will be activated; the other nodes still get their closures") })
+        #expect(log.count { $0.contains("  as before   not ready") } == 2)
+        #expect(log.count { $0.contains("  as before   not started") } == 4)
         #expect(fleet.trace.count(.activation) == 0)
     }
 

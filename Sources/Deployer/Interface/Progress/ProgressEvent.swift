@@ -15,6 +15,6 @@ enum ProgressEvent: Sendable {
     /// The node rolls back by itself unless a confirmation comes within so many seconds.
     case awaiting(Activity, seconds: Int)
     /// The node cannot be made ready, unless something begins on it once more.
-    case failed(NodeName)
+    case failed(NodeName, any Error)
     case settled(ProfileResult)
 }

@@ -25,9 +25,10 @@ struct ProgressModel: Sendable {
         var settled: Set<ProfileName> = []
         /// Whether anything has begun on it.
         var isTouched = false
-        /// Whether it could not be made ready.
-        var hasFailed = false
+        /// Why it could not be made ready; nil while it may be.
+        var failure: (any Error)?
 
+        var hasFailed: Bool { failure != nil }
         /// False until it is known what it gets.
         var isDone: Bool { !profiles.isEmpty && settled.count >= profiles.count }
     }
@@ -72,7 +73,7 @@ struct ProgressModel: Sendable {
                 $0.hasStarted = true
             }
         case .awaiting(let activity, let seconds): update(activity) { $0.deadline = time + .seconds(seconds) }
-        case .failed(let node): nodes[add(node, [])].hasFailed = true
+        case .failed(let node, let error): nodes[add(node, [])].failure = error
         case .settled(let result): settle(result, time)
         }
     }
@@ -89,7 +90,7 @@ struct ProgressModel: Sendable {
         let place = add(node, [])
         nodes[place].open.append(span)
         nodes[place].isTouched = true
-        nodes[place].hasFailed = false
+        nodes[place].failure = nil
         if activity.phase == .copy { nodes[place].sent = RateMeter() }
         update(activity) { if $0.began == nil { $0.began = time } }
     }
