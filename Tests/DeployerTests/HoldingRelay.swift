@@ -92,7 +92,7 @@ final class HoldingRelay: Sendable {
             return state.takeMet()
         }
         for one in met { one.set(true) }
-        guard try await ready.value(within: .seconds(20)) == true else {
+        guard try await ready.value(within: .seconds(120)) == true else {
             throw TestFailure("\(what) did not come: \(sentBytes) sent")
         }
     }

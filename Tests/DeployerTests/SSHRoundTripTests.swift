@@ -144,6 +144,6 @@ struct SSHRoundTripTests {
             }
             got.set(all)
         }
-        return try await got.value(within: .seconds(30)) ?? []
+        return try await got.value(within: .seconds(120)) ?? []
     }
 }

@@ -144,7 +144,7 @@ final class ServerLog: Sendable {
             return count(words, in: state.text) >= times
         }
         if isThere { return }
-        guard try await ready.value(within: .seconds(20)) == true else { throw TestFailure(state.withLock { $0.text }) }
+        guard try await ready.value(within: .seconds(120)) == true else { throw TestFailure(state.withLock { $0.text }) }
     }
 
     private func count(_ words: String, in text: String) -> Int { text.components(separatedBy: words).count - 1 }
@@ -232,7 +232,7 @@ func startAgent(_ socket: String) async throws -> LocalProcess {
         ready.set(true)
     }
     // It prints its environment once it listens.
-    guard try await ready.value(within: .seconds(10)) == true else { throw TestFailure("no agent") }
+    guard try await ready.value(within: .seconds(120)) == true else { throw TestFailure("no agent") }
     return process
 }
 

@@ -123,10 +123,10 @@ struct SSHTextTests {
     let first = Task {
         try await lock.withLock {
             entered.set(true)
-            _ = try await leave.value(within: .seconds(10))
+            _ = try await leave.value(within: .seconds(120))
         }
     }
-    _ = try await entered.value(within: .seconds(10))
+    _ = try await entered.value(within: .seconds(120))
     let second = Task { try await lock.withLock { "second" } }
     let third = Task { try await lock.withLock { "third" } }
     second.cancel()

@@ -73,7 +73,7 @@ struct BootTests {
             let run = try scene.start("two", then: Script.hold)
             try await scene.node.waits(for: Script.isHeld)
             try await scene.node.shell("systemctl poweroff --no-block")
-            try await eventually("the node is off", within: .seconds(90)) {
+            try await eventually("the node is off") {
                 try await scene.lab.tool("list").text.contains("web1             off")
             }
             try await reboot(scene)

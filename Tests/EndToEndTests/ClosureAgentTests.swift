@@ -88,12 +88,11 @@ struct ClosureAgentTests {
     @Test func aCanaryOfAnEarlierRunConfirmsNothing() async throws {
         try await Scene.with { scene in
             expect(try await deploy(scene, "one"), is: .done)
-            let words = ["--confirm-timeout", "2"]
             let locked = "[ -e /root/open ] || lab-service sshd stop"
-            expect(try await deploy(scene, "two", then: locked, words), is: .rolledBack)
+            expect(try await deploy(scene, "two", then: locked, ["--confirm-timeout", "2"]), is: .rolledBack)
             #expect(try await scene.node.shell("ls /tmp").contains("deploy-rs-canary-"))
             try await scene.node.shell("lab-service sshd start; touch /root/open")
-            expect(try await deploy(scene, "two", then: locked, words), is: .done, says: "deployed and confirmed")
+            expect(try await deploy(scene, "two", then: locked), is: .done, says: "deployed and confirmed")
             #expect(try await scene.state().current == 2)
         }
     }

@@ -117,6 +117,6 @@ struct ExamplesTests {
 
     private func answer(_ address: String) async throws -> String {
         let words = ["curl", "-s", "--max-time", "5", "http://\(address):8080/"]
-        return trimmed(try await LocalCommand(words).run(timeLimit: .seconds(20)).text)
+        return trimmed(try await LocalCommand(words).run(timeLimit: .seconds(120)).text)
     }
 }

@@ -18,10 +18,10 @@ struct HealthTests {
             let good = try await scene.deploy("one", extra: checks)
             expect(
                 good, is: .done, says: "checking its health (for 30 s at most)", "healthy", "confirmed on generation 1")
-            let bad = #"healthCheck = "echo the queue is stuck >&2; exit 9"; healthTimeout = 2;"#
+            let bad = #"healthCheck = "echo the queue is stuck >&2; exit 9"; healthTimeout = 5;"#
             let result = try await scene.deploy("two", extra: bad)
             expect(
-                result, is: .rolledBack, says: "the queue is stuck", "tries in 2 s: exit status 9",
+                result, is: .rolledBack, says: "the queue is stuck", "tries in 5 s: exit status 9",
                 "rolled back, now on generation 1", "rolled back, verified")
             try await expectTakenBack(scene)
             let words = ["\(Lab.prefix ?? "")/bin/deploy", "status", "--history", "1", scene.fixture.flake]
@@ -77,7 +77,7 @@ struct HealthTests {
             let good = try await scene.deploy("one", then: "touch /root/serving", extra: Self.probe)
             expect(good, is: .done, says: "probing it from here", "deployed and confirmed on generation 1")
             let run = try scene.start(
-                "two", then: "rm /root/serving", extra: Self.probe, ["--confirm-timeout", "12", "--json"])
+                "two", then: "rm /root/serving", extra: Self.probe, ["--confirm-timeout", "30", "--json"])
             try await expect(
                 run, endsAs: .rolledBack, says: "web1: probe: web1 system", "it was revoked: the probe failed, ",
                 "rolled back, now on generation 1", "\"phase\":\"probe\"")
@@ -125,11 +125,11 @@ struct HealthTests {
     @Test("R32: deploy-rs's own agent runs no check, which is told, and a probe decides there too")
     func aClosuresOwnAgent() async throws {
         try await Scene.with { scene in
-            let closure = ["--agent", "closure", "--confirm-timeout", "4"]
+            let closure = ["--agent", "closure"]
             let one = try await scene.deploy("one", extra: #"healthCheck = "exit 1"; probe = "true";"#, closure)
             let warning = "profile \"system\": the closure's own agent, which is deploy-rs's, runs no healthCheck"
             expect(one, is: .done, says: "web1: warn: \(warning)")
-            let two = try await scene.deploy("two", extra: #"probe = "echo no good; exit 1";"#, closure)
+            let two = try await scene.deploy("two", extra: #"probe = "echo no good; exit 1";"#, closure + ["--confirm-timeout", "4"])
             expect(two, is: .rolledBack, says: "web1: probe: no good", "the probe failed")
             try await expectTakenBack(scene)
         }

@@ -113,7 +113,7 @@ struct InterruptTests {
 
 extension Lab {
     /// Waits until a file is there on this machine.
-    func waits(for file: String, seconds: Int = 60) async throws {
+    func waits(for file: String, seconds: Int = 240) async throws {
         let text = "for i in $(seq \(seconds * 20)); do [ ! -e \(file) ] || exit 0; sleep 0.05; done; exit 1"
         let result = try await LocalCommand(["sh", "-c", text]).run(timeLimit: .seconds(seconds + 10))
         try #require(result.exit.isSuccess, "there is no \(file)")

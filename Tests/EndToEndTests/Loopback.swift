@@ -70,6 +70,6 @@ struct Loopback: Sendable {
     /// Logs in anew, with nothing but ssh.
     func answers() async throws -> Bool {
         let words = ["ssh", "-F", "\(lab.folder)/loopback/ssh_config", "-o", "BatchMode=yes", "local", "true"]
-        return try await LocalCommand(words).run(timeLimit: .seconds(20)).exit.isSuccess
+        return try await LocalCommand(words).run(timeLimit: .seconds(120)).exit.isSuccess
     }
 }

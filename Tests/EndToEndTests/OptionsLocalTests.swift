@@ -212,7 +212,7 @@ struct OptionsLocalTests {
     @Test func helpAndVersionNeedNothing() async throws {
         let deploy = "\(Lab.prefix ?? "")/bin/deploy"
         for words in [["--help"], ["-h"], ["--nonsense", "--help"]] {
-            let help = try await LocalCommand([deploy] + words, environment: [:]).run(timeLimit: .seconds(10))
+            let help = try await LocalCommand([deploy] + words, environment: [:]).run(timeLimit: .seconds(120))
             if words.count > 1 {
                 expect(help, .usage, says: "unknown option --nonsense")
                 continue
@@ -224,7 +224,7 @@ struct OptionsLocalTests {
                 #expect(help.text.contains(option))
             }
         }
-        let version = try await LocalCommand([deploy, "--version"], environment: [:]).run(timeLimit: .seconds(10))
+        let version = try await LocalCommand([deploy, "--version"], environment: [:]).run(timeLimit: .seconds(120))
         #expect(version.text.hasPrefix("deploy-swift 0.") && version.exit.isSuccess)
     }
 }

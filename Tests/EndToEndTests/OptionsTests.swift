@@ -81,7 +81,7 @@ struct OptionsNodeTests {
             #expect(try await node.profile() == "/nix/var/nix/profiles/system")
             // The first login is let in; those that would confirm are not.
             try fixture.write([.init(activation: "lab-service sshd stop")])
-            let cut = try await lab.deploy(["--confirm-timeout", "2", fixture.flake], timeLimit: .seconds(60))
+            let cut = try await lab.deploy(["--confirm-timeout", "2", fixture.flake])
             expect(cut, .rolledBack, says: "rolls back in 2 s")
         }
     }

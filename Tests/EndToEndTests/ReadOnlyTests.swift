@@ -38,17 +38,17 @@ struct ReadOnlyTests {
     func aGuardianStoppedPastItsDeadline() async throws {
         try await Scene.with { scene in
             try await scene.deployed("one")
-            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "2"])
+            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "4"])
             try await scene.node.waits(for: Script.isHeld)
             try await scene.lab.tool("cut", "web1")
-            try await scene.node.shell("\(Script.release); until \(Script.isAwaiting); do :; done")
-            try await scene.node.shell("pkill -STOP -f '[b]in/activate guardian'")
+            try await scene.node.shell(
+                "\(Script.release); until \(Script.isAwaiting); do :; done; pkill -STOP -f '[b]in/activate guardian'")
             try await scene.node.waits(for: Script.isAwaiting(noMoreThan: 0))
             #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))
             try await scene.node.shell("pkill -CONT -f '[b]in/activate guardian'")
             try await scene.node.waits(for: Script.has("rolledBack"))
             try await scene.lab.tool("heal", "web1")
-            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 2 s")
+            try await expect(run, endsAs: .rolledBack, says: "it was not confirmed within 4 s")
         }
     }
 }

@@ -14,7 +14,7 @@ struct RebootTests {
 
     /// Waits until the node has gone down by itself.
     private func goesDown(_ scene: Scene) async throws {
-        try await eventually("the node is off", within: .seconds(90)) {
+        try await eventually("the node is off") {
             try await scene.lab.tool("list").text.contains("web1             off")
         }
     }

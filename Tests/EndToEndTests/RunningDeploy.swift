@@ -41,7 +41,7 @@ final class RunningDeploy: Sendable {
     }
 
     /// Waits until it has written this. One waits at a time.
-    func says(_ part: String, within limit: Duration = .seconds(60)) async throws {
+    func says(_ part: String, within limit: Duration = .seconds(300)) async throws {
         let heard = heard
         let deadline = ContinuousClock.now + limit
         let alarm = DispatchWorkItem { @Sendable in heard.continuation.yield() }
@@ -55,7 +55,7 @@ final class RunningDeploy: Sendable {
     }
 
     /// Waits for its end, but not for ever.
-    func exit(within limit: Duration = .seconds(120)) async throws -> Exit {
+    func exit(within limit: Duration = .seconds(300)) async throws -> Exit {
         let process = process
         let timer = DispatchWorkItem { @Sendable in process.terminate() }
         DispatchQueue.global().asyncAfter(deadline: .now() + limit.seconds, execute: timer)
@@ -79,7 +79,7 @@ extension Lab {
 
 extension Node {
     /// Waits until a shell condition holds on the node.
-    func waits(for condition: String, seconds: Int = 60) async throws {
+    func waits(for condition: String, seconds: Int = 240) async throws {
         try await shell(
             """
             end=$(($(date +%s) + \(seconds)))

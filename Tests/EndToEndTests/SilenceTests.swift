@@ -12,12 +12,12 @@ struct SilenceTests {
             // These are the ones that libssh2 before 1.11 lacks.
             if overSystemSSH { try await scene.lab.sshd("web1", "MACs hmac-sha2-256-etm@openssh.com") }
             try await scene.deployed("one")
-            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "24"])
+            let run = try scene.start("two", then: Script.hold, ["--confirm-timeout", "48"])
             try await scene.node.waits(for: Script.isHeld)
             try await scene.lab.tool("cut", "web1")
             try await scene.node.shell(Script.release)
             try await scene.node.waits(for: Script.isAwaiting)
-            try await scene.node.waits(for: Script.isAwaiting(noMoreThan: 10))
+            try await scene.node.waits(for: Script.isAwaiting(noMoreThan: 22))
             try await scene.lab.tool("heal", "web1")
             try await expect(
                 run, endsAs: .done, says: "nothing was heard for", "deployed and confirmed on generation 2")

@@ -30,7 +30,7 @@ struct WaysTests {
             try scene.fixture.write(
                 [.init(activation: move)],
                 node: hosts([old, "[\(other)]"]) + "sshOpts = [ \"-oServerAliveInterval=1\" ];")
-            let result = try await scene.lab.deploy(["--confirm-timeout", "20", scene.fixture.flake])
+            let result = try await scene.lab.deploy(["--confirm-timeout", "120", scene.fixture.flake])
             expect(result, is: .done, says: "deployed and confirmed on generation 1")
             // The way it came is gone: what confirmed was the other one.
             #expect(try await scene.node.shell("ip -4 address show dev eth0").contains(old) == false)

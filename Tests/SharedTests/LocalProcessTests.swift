@@ -37,7 +37,7 @@ struct LocalProcessTests {
 
     @Test func aProgramHasEndedEvenIfADescendantFloodsItsPipe() async throws {
         // `yes` ends with the pipe's only reader.
-        let result = try await LocalCommand(["sh", "-c", "yes & exit 7"]).run(timeLimit: .seconds(20))
+        let result = try await LocalCommand(["sh", "-c", "yes & exit 7"]).run(timeLimit: .seconds(120))
         #expect(result.exit == .code(7))
         #expect(!result.timedOut)
     }

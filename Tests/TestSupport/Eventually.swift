@@ -9,7 +9,7 @@ public struct DidNotCome: Error, CustomStringConvertible {
 ///
 /// - Throws: ``DidNotCome`` once the limit has passed; what the condition throws
 public func eventually(
-    _ what: String, within limit: Duration = .seconds(60), _ isTrue: () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(300), _ isTrue: () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while try await !isTrue() {

@@ -87,7 +87,7 @@ struct CompletionTests {
         var command = LocalCommand(words)
         command.directory = place
         command.environment["HOME"] = place
-        let result = try await command.run(timeLimit: .seconds(20))
+        let result = try await command.run(timeLimit: .seconds(120))
         // A terminal's line ends are one character each to Swift.
         let lines = result.text.split(whereSeparator: \.isNewline)
         let offers = Set(lines.filter { $0.hasPrefix(mark) }.map { String($0.dropFirst(mark.count)) })

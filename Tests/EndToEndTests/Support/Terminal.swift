@@ -18,7 +18,7 @@ struct Terminal: Sendable {
 
     /// Runs a program that has the terminal as its input, output and controlling terminal, to its end.
     static func run(
-        _ command: LocalCommand, answers: [Answer], timeLimit: Duration = .seconds(60)
+        _ command: LocalCommand, answers: [Answer], timeLimit: Duration = .seconds(300)
     ) async throws -> Terminal {
         let (main, side) = try openTerminal()
         var command = command

@@ -63,7 +63,7 @@ final class WatchedTerminal: Sendable {
     }
 
     /// Waits until something holds; looks whenever more was written. One waits at a time.
-    func shows(_ what: String, within limit: Duration = .seconds(60), _ isTrue: () -> Bool) async throws {
+    func shows(_ what: String, within limit: Duration = .seconds(300), _ isTrue: () -> Bool) async throws {
         let deadline = ContinuousClock.now + limit
         let alarm = DispatchWorkItem { @Sendable [continuation] in continuation.yield() }
         DispatchQueue.global().asyncAfter(deadline: .now() + limit.seconds, execute: alarm)
@@ -98,7 +98,7 @@ final class WatchedTerminal: Sendable {
     }
 
     /// Waits for its end, but not for ever; the terminal stays open.
-    func exit(within limit: Duration = .seconds(120)) async -> Exit {
+    func exit(within limit: Duration = .seconds(300)) async -> Exit {
         let process = process
         let timer = DispatchWorkItem { @Sendable in process.terminate() }
         DispatchQueue.global().asyncAfter(deadline: .now() + limit.seconds, execute: timer)
