@@ -144,7 +144,9 @@ final class ServerLog: Sendable {
             return count(words, in: state.text) >= times
         }
         if isThere { return }
-        guard try await ready.value(within: .seconds(120)) == true else { throw TestFailure(state.withLock { $0.text }) }
+        guard try await ready.value(within: .seconds(120)) == true else {
+            throw TestFailure(state.withLock { $0.text })
+        }
     }
 
     private func count(_ words: String, in text: String) -> Int { text.components(separatedBy: words).count - 1 }

@@ -129,7 +129,8 @@ struct HealthTests {
             let one = try await scene.deploy("one", extra: #"healthCheck = "exit 1"; probe = "true";"#, closure)
             let warning = "profile \"system\": the closure's own agent, which is deploy-rs's, runs no healthCheck"
             expect(one, is: .done, says: "web1: warn: \(warning)")
-            let two = try await scene.deploy("two", extra: #"probe = "echo no good; exit 1";"#, closure + ["--confirm-timeout", "4"])
+            let short = closure + ["--confirm-timeout", "4"]
+            let two = try await scene.deploy("two", extra: #"probe = "echo no good; exit 1";"#, short)
             expect(two, is: .rolledBack, says: "web1: probe: no good", "the probe failed")
             try await expectTakenBack(scene)
         }
