@@ -15,6 +15,7 @@ struct ConcurrencyTests {
             let second = try await other.deploy("three")
             let user = try await scene.lab.run(["sh", "-c", "printf %s@%s $(id -un) $(hostname)"]).text
             expect(second, is: .locked, says: "by \(user)'s deploy of \(holder)", "nothing was activated")
+            expect(second.errorText, hasRow: "web1 system as before locked")
             try await scene.node.shell(Script.release)
             try await expect(first, endsAs: .done, says: "deployed and confirmed on generation 2")
             #expect(try await scene.state() == .init(current: 2, generations: [1, 2], marks: ["one", "two"]))

@@ -72,6 +72,17 @@ struct ProfileResult: Sendable {
     /// What a second look said, after a rollback.
     var rollback: RollbackFinding?
 
+    /// True where nothing was begun since another deploy holds this very profile.
+    var isHeld: Bool {
+        switch outcome {
+        case .locked: return true
+        case .notPrepared(let error as StageFailure):
+            guard case PreflightError.held = error.cause else { return false }
+            return error.profile == profile.name
+        default: return false
+        }
+    }
+
     /// True where it was begun and did not end as wanted.
     var hasFailed: Bool { !outcome.isSuccess && !outcome.isNotStarted }
 

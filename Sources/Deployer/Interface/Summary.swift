@@ -25,6 +25,7 @@ struct Summary: Sendable {
     }
 
     private func word(_ result: ProfileResult) -> String {
+        if result.isHeld { return "locked" }
         guard let finding = result.rollback else { return word(result.outcome) }
         return "\(word(result.outcome)), \(finding == .verified ? "verified" : "not verified")"
     }

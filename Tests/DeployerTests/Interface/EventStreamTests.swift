@@ -48,6 +48,16 @@ struct EventStreamTests {
             line(.settled(notStarted))
                 == #"{"at":1.234,"event":"outcome","exitCode":1,"node":"web2","profile":"system","schema":1,"verdict":"notStarted"}"#
         )
+        for (profile, verdict) in [("system", "locked"), ("other", "notReady")] {
+            let holder = LockHolder(deployer: "alice@laptop", since: 0, closure: "/nix/store/abc")
+            let failure = StageFailure(
+                node: NodeName("web2"), profile: ProfileName(profile), stage: .preflight,
+                cause: PreflightError.held(holder))
+            let held = ProfileResult(
+                profile: plannedProfile("web2"), outcome: .notPrepared(failure), tail: OutputTail())
+            let text = line(.settled(held))
+            #expect(text?.contains(#""exitCode":8,"#) == true && text?.contains(#""verdict":"\#(verdict)""#) == true)
+        }
     }
 
     @Test func theEndOfACopyTellsHowMuchWasSent() {

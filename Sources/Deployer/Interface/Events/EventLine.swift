@@ -128,7 +128,7 @@ extension EventLine {
         let known = model.profile(result.profile.node, result.profile.name)
         self.init(.outcome, at: time, Activity(.activation, node: result.profile.node, profile: result.profile.name))
         previous = known?.previous
-        verdict = result.outcome.word
+        verdict = result.isHeld ? "locked" : result.outcome.word
         exitCode = result.exitCode.rawValue
         took = known?.time.map(Self.seconds)
         switch result.outcome {
